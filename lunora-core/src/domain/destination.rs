@@ -1,0 +1,96 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DestinationId, DestinationName, Leg, OutputType, Platform, PresetId, PushUrl, SecretRef,
+};
+
+/// Whether a destination is meant to be live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// Yes.
+    Running,
+    /// No.
+    Stopped,
+}
+
+/// Where one leg goes, without any secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The public part of its URL.
+    pub url: PushUrl,
+    /// The secret rest of its URL, if there is one.
+    pub tail: Option<SecretRef>,
+    /// Its stream key, if there is one.
+    pub key: Option<SecretRef>,
+}
+
+/// A place that the stream goes to, and what is wanted of it.
+///
+/// The intent is `enabled` and `wanted` (rule 1); nothing here tells whether a
+/// byte moves. That is a [`Status`](super::Status), and comes from evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Its identity, which never changes.
+    pub id: DestinationId,
+    /// What people call it.
+    pub name: DestinationName,
+    /// Where viewers watch.
+    pub platform: Platform,
+    /// The encoding that it asks for.
+    pub preset_id: Option<PresetId>,
+    /// Whether it takes part at all.
+    pub enabled: bool,
+    /// Whether it is meant to be live.
+    pub wanted: Wanted,
+    /// By which way it is delivered.
+    pub output_type: OutputType,
+    /// Where it goes; none for a platform that needs no output.
+    pub primary: Option<Endpoint>,
+    /// Where it goes when the primary fails.
+    pub backup: Option<Endpoint>,
+    /// Whether the backup takes over by itself.
+    pub failover_enabled: bool,
+    /// The leg in use.
+    pub active_leg: Leg,
+    /// Counts up with every change of what is wanted; the `ETag` (rule 17).
+    pub generation: u64,
+    /// When it was last told to run.
+    pub started_at: Option<Timestamp>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed by anybody.
+    pub updated_at: Timestamp,
+}
+
+impl Destination {
+    /// The endpoint of a leg, if it is set up.
+    #[must_use]
+    pub const fn endpoint(&self, leg: Leg) -> Option<&Endpoint> {
+        match leg {
+            Leg::Primary => self.primary.as_ref(),
+            Leg::Backup => self.backup.as_ref(),
+        }
+    }
+
+    /// The endpoint of a leg, to change it.
+    pub const fn endpoint_mut(&mut self, leg: Leg) -> &mut Option<Endpoint> {
+        match leg {
+            Leg::Primary => &mut self.primary,
+            Leg::Backup => &mut self.backup,
+        }
+    }
+
+    /// Whether it is enabled and meant to be live.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.enabled && self.wanted == Wanted::Running
+    }
+
+    /// Whether it is delivered by an output at all (rule 4).
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.platform != Platform::Hls
+    }
+}

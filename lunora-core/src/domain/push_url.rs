@@ -1,0 +1,480 @@
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::{Edit, MASK, StreamKey, StreamKeyError};
+
+/// How bytes travel to a push URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// RTMP over TCP, port 1935 unless told.
+    Rtmp,
+    /// RTMP over TLS, port 443 unless told.
+    Rtmps,
+}
+
+impl Scheme {
+    /// The word before `://`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rtmp => "rtmp",
+            Self::Rtmps => "rtmps",
+        }
+    }
+
+    /// The port of a URL that names none.
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Rtmp => 1935,
+            Self::Rtmps => 443,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who is called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// A name, in lower-case ASCII.
+    Name(String),
+    /// An address.
+    Address(IpAddr),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Address(IpAddr::V4(address)) => address.fmt(f),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+/// The part of a push URL that anybody may see: `rtmp[s]://host[:port]/application`.
+///
+/// Of what follows the application, only the query `?backup=0` or `?backup=1`,
+/// which tells YouTube's two ingests apart, is public. Everything else may hold
+/// a token; it is split off as the *tail* when the URL is parsed, and the URL
+/// shows `/***` in its place (rule 21).
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PushUrl {
+    text: String,
+    scheme: Scheme,
+    host: Host,
+    port: u16,
+    app: String,
+    query: Option<String>,
+}
+
+/// What stands for a tail in a URL that is shown.
+const TAIL_MASK: &str = "/***";
+
+/// Why a text is not a push URL. No message repeats the text: it may hold a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushUrlError {
+    /// Longer than [`PushUrl::LEN_MAX`].
+    #[error("a push URL has at most 2048 characters")]
+    TooLong,
+    /// Not `rtmp://` or `rtmps://`.
+    #[error("a push URL starts with `rtmp://` or `rtmps://`")]
+    Scheme,
+    /// A user name or password before the host.
+    #[error("a user name or password in the push URL is not supported; use the stream key")]
+    Userinfo,
+    /// No host, or one that cannot exist.
+    #[error("the push URL has no valid host name or address")]
+    Host,
+    /// Not 1 to 65535.
+    #[error("the port of a push URL is a number from 1 to 65535")]
+    Port,
+    /// Nothing after the host.
+    #[error("the push URL has no application, as in `rtmp://host/application`")]
+    Application,
+    /// Space, control, or other than ASCII.
+    #[error("a push URL has printable ASCII characters only and no space")]
+    Character,
+    /// What follows the application would be no stream key.
+    #[error("the end of the push URL: {0}")]
+    Key(#[from] StreamKeyError),
+    /// A masked URL where there is nothing that the mask could stand for.
+    #[error("`***` stands for what is stored already; give the whole push URL")]
+    Masked,
+}
+
+/// What a request says about a stream key besides the URL.
+#[derive(Clone, Debug, Default)]
+pub enum KeyInput {
+    /// Nothing: a key at the end of the URL counts.
+    #[default]
+    Omitted,
+    /// The [`MASK`]: the stored one stays.
+    Masked,
+    /// Empty or null: the stored one goes.
+    Removed,
+    /// This one.
+    Given(StreamKey),
+}
+
+impl KeyInput {
+    /// Reads the value of a `stream_key` field that is there.
+    pub fn from_text(text: &str) -> Result<Self, StreamKeyError> {
+        match text.trim() {
+            "" => Ok(Self::Removed),
+            MASK => Ok(Self::Masked),
+            text => StreamKey::new(text).map(Self::Given),
+        }
+    }
+}
+
+/// A push URL as somebody gave it, taken apart.
+#[derive(Clone, Debug)]
+pub struct PushAddress {
+    /// What anybody may see.
+    pub url: PushUrl,
+    /// What stood behind the application, without the key.
+    pub tail: Edit<SecretString>,
+    /// The stream key.
+    pub key: Edit<StreamKey>,
+}
+
+impl PushUrl {
+    /// The longest URL, in bytes.
+    pub const LEN_MAX: usize = 2048;
+
+    /// How bytes travel.
+    #[must_use]
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Who is called.
+    #[must_use]
+    pub const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The port, explicit or the scheme's own.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The first segment of the path.
+    #[must_use]
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// The public query, such as `backup=1`.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// `rtmp[s]://host[:port]`, with the port if it is not the scheme's own.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        if self.port == self.scheme.default_port() {
+            format!("{}://{}", self.scheme, self.host)
+        } else {
+            format!("{}://{}:{}", self.scheme, self.host, self.port)
+        }
+    }
+}
+
+/// Scheme, host, port, and what follows the slash after them.
+fn split(text: &str) -> Result<(Scheme, Host, u16, &str), PushUrlError> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((word, rest)) if word.eq_ignore_ascii_case("rtmp") => (Scheme::Rtmp, rest),
+        Some((word, rest)) if word.eq_ignore_ascii_case("rtmps") => (Scheme::Rtmps, rest),
+        _ => return Err(PushUrlError::Scheme),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if authority.contains('@') {
+        return Err(PushUrlError::Userinfo);
+    }
+    // The last colon outside the brackets of an IPv6 address.
+    let (host, port) = match authority.rfind(':') {
+        Some(colon) if !authority[colon..].contains(']') => {
+            let port = &authority[colon + 1..];
+            let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+            let port = digits.then(|| port.parse().ok()).flatten();
+            let port = port.filter(|port| *port != 0).ok_or(PushUrlError::Port)?;
+            (&authority[..colon], port)
+        }
+        _ => (authority, scheme.default_port()),
+    };
+    let host = match url::Host::parse(host).map_err(|_| PushUrlError::Host)? {
+        url::Host::Domain(name) => Host::Name(name),
+        url::Host::Ipv4(address) => Host::Address(address.into()),
+        url::Host::Ipv6(address) => Host::Address(address.into()),
+    };
+    let path = path.strip_prefix('/').ok_or(PushUrlError::Application)?;
+    Ok((scheme, host, port, path))
+}
+
+fn check_text(text: &str) -> Result<(), PushUrlError> {
+    if PushUrl::LEN_MAX < text.len() {
+        return Err(PushUrlError::TooLong);
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(PushUrlError::Character);
+    }
+    Ok(())
+}
+
+fn is_public(query: &str) -> bool {
+    query == "backup=0" || query == "backup=1"
+}
+
+impl PushAddress {
+    /// Takes a URL and what was said about the key apart.
+    ///
+    /// Without a word about the key, the last segment behind the application is
+    /// the key, with its query: `rtmp://host/application/key?query`. With one,
+    /// all segments belong to the application, but a repeated key is dropped.
+    pub fn parse(text: &str, key: KeyInput) -> Result<Self, PushUrlError> {
+        let text = text.trim();
+        check_text(text)?;
+        let (scheme, host, port, path) = split(text)?;
+        let (app, rest) = path.split_at(path.find(['/', '?', '#']).unwrap_or(path.len()));
+        if app.is_empty() {
+            return Err(PushUrlError::Application);
+        }
+        if app == "***" {
+            return Err(PushUrlError::Masked);
+        }
+
+        let (tail, key) = match key {
+            KeyInput::Omitted => split_key(rest)?,
+            KeyInput::Masked => (rest, Edit::Keep),
+            KeyInput::Removed => (rest, Edit::Clear),
+            KeyInput::Given(key) => {
+                let repeated = rest
+                    .rsplit_once('/')
+                    .filter(|(_, last)| key.is(last))
+                    .map(|(tail, _)| tail);
+                (repeated.unwrap_or(rest), Edit::Set(key))
+            }
+        };
+        let (segments, query) = match tail.split_once('?') {
+            Some((segments, query)) if is_public(query) => (segments, Some(query.to_owned())),
+            _ => (tail, None),
+        };
+        let tail = match segments.trim_end_matches('/') {
+            "" => Edit::Clear,
+            TAIL_MASK => Edit::Keep,
+            tail => Edit::Set(SecretString::from(tail)),
+        };
+
+        let mut url = PushUrl {
+            text: String::new(),
+            scheme,
+            host,
+            port,
+            app: app.to_owned(),
+            query,
+        };
+        let nothing_hidden = matches!(tail, Edit::Clear) && !matches!(key, Edit::Set(_))
+            || matches!((&tail, &key), (Edit::Clear, Edit::Set(_)) if rest.trim_end_matches('/').is_empty());
+        url.text = if nothing_hidden {
+            // As it was given, so that a client reads back what it wrote.
+            text.to_owned()
+        } else {
+            let mask = if matches!(tail, Edit::Clear) {
+                ""
+            } else {
+                TAIL_MASK
+            };
+            let query = url.query.as_ref();
+            let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+            format!("{}/{}{mask}{query}", url.origin(), url.app)
+        };
+        Ok(Self { url, tail, key })
+    }
+}
+
+/// Parts what follows the application into tail and key.
+fn split_key(rest: &str) -> Result<(&str, Edit<StreamKey>), PushUrlError> {
+    // YouTube's backup is `live2?backup=1`, to which tools append `/key`.
+    let after_query = rest
+        .strip_prefix('?')
+        .and_then(|query| query.split_once('/'))
+        .filter(|(query, _)| is_public(query));
+    let (tail, last) = if let Some((query, last)) = after_query {
+        (&rest[..query.len() + 1], last)
+    } else if rest.starts_with('/') {
+        let path = &rest[..rest.find('?').unwrap_or(rest.len())];
+        // A slash at the end of the path is decoration.
+        let slash = path.trim_end_matches('/').rfind('/');
+        let Some(slash) = slash else {
+            return Ok((rest, Edit::Keep));
+        };
+        (&rest[..slash], &rest[slash + 1..])
+    } else {
+        return Ok((rest, Edit::Keep));
+    };
+    match last.trim_end_matches('/') {
+        "***" => Ok((rest, Edit::Keep)),
+        "" => Ok((tail, Edit::Keep)),
+        last => Ok((tail, Edit::Set(StreamKey::new(last)?))),
+    }
+}
+
+/// Reads a URL back that [`fmt::Display`] wrote.
+impl FromStr for PushUrl {
+    type Err = PushUrlError;
+
+    fn from_str(text: &str) -> Result<Self, PushUrlError> {
+        let address = PushAddress::parse(text, KeyInput::Masked)?;
+        Ok(address.url)
+    }
+}
+
+impl TryFrom<String> for PushUrl {
+    type Error = PushUrlError;
+
+    fn try_from(text: String) -> Result<Self, PushUrlError> {
+        text.parse()
+    }
+}
+
+impl From<PushUrl> for String {
+    fn from(url: PushUrl) -> Self {
+        url.text
+    }
+}
+
+impl fmt::Display for PushUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for PushUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Puts the application back together: path, tail and public query.
+pub(super) fn whole_app(url: &PushUrl, tail: Option<&SecretString>) -> String {
+    let tail = tail.map_or("", |tail| tail.expose_secret());
+    match &url.query {
+        None => format!("{}{tail}", url.app),
+        Some(query) => format!("{}{tail}?{query}", url.app),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> KeyInput {
+        KeyInput::from_text(text).unwrap()
+    }
+
+    /// URL, tail and key, as `-` (keep), `x` (clear) or the text.
+    fn parts(text: &str, key: KeyInput) -> (String, String, String) {
+        let it = PushAddress::parse(text, key).unwrap();
+        let show = |edit: Edit<String>| match edit {
+            Edit::Keep => "-".to_owned(),
+            Edit::Clear => "x".to_owned(),
+            Edit::Set(text) => text,
+        };
+        let tail = it.tail.map(|tail| tail.expose_secret().to_owned());
+        let key = it.key.map(|key| key.as_secret().expose_secret().to_owned());
+        (it.url.to_string(), show(tail), show(key))
+    }
+
+    #[test]
+    fn rule_21_every_secret_in_a_url_is_split_off() {
+        #[rustfmt::skip]
+        let cases = [
+            ("rtmp://a.example/live2", KeyInput::Omitted, "rtmp://a.example/live2", "x", "-"),
+            ("rtmp://a.example/live2", key("k"), "rtmp://a.example/live2", "x", "k"),
+            ("rtmp://a.example/live2/k", KeyInput::Omitted, "rtmp://a.example/live2", "x", "k"),
+            ("rtmp://a.example/live2/k", key("k"), "rtmp://a.example/live2", "x", "k"),
+            ("rtmp://a.example/live2/old", key("k"), "rtmp://a.example/live2/***", "/old", "k"),
+            ("rtmp://a.example/app/k?auth=1", KeyInput::Omitted, "rtmp://a.example/app", "x", "k?auth=1"),
+            ("rtmp://a.example/app/i/k/", KeyInput::Omitted, "rtmp://a.example/app/***", "/i", "k"),
+            ("rtmp://a.example/app/k?auth=a/b", KeyInput::Omitted, "rtmp://a.example/app", "x", "k?auth=a/b"),
+            ("rtmp://a.example/app?token=t", key("k"), "rtmp://a.example/app/***", "?token=t", "k"),
+            ("rtmp://a.example/app#frag", key("k"), "rtmp://a.example/app/***", "#frag", "k"),
+            ("rtmp://b.example/live2?backup=1", key("k"), "rtmp://b.example/live2?backup=1", "x", "k"),
+            ("rtmp://b.example/live2?backup=1/k", KeyInput::Omitted, "rtmp://b.example/live2?backup=1", "x", "k"),
+            ("rtmps://f.example:443/rtmp/", key("k"), "rtmps://f.example:443/rtmp/", "x", "k"),
+            ("RTMPS://F.example:444/rtmp/k", KeyInput::Omitted, "rtmps://f.example:444/rtmp", "x", "k"),
+            ("rtmp://[::1]:1940/live/k", KeyInput::Omitted, "rtmp://[::1]:1940/live", "x", "k"),
+        ];
+        for (text, input, url, tail, key) in cases {
+            let expected = (url.to_owned(), tail.to_owned(), key.to_owned());
+            assert_eq!(parts(text, input), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn rule_22_a_mask_in_a_url_means_unchanged() {
+        let expected = ("rtmp://a.example/app/***".into(), "-".into(), "-".into());
+        assert_eq!(
+            parts("rtmp://a.example/app/***", KeyInput::Omitted),
+            expected
+        );
+        assert_eq!(
+            parts("rtmp://a.example/app/***", KeyInput::Masked),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_shown_url_reads_back_as_itself() {
+        for text in [
+            "rtmp://a.example/app/***",
+            "rtmp://a.example/app/***?backup=1",
+            "rtmps://a.example:8443/app",
+            "rtmp://10.0.0.1/app/",
+        ] {
+            let url: PushUrl = text.parse().unwrap();
+            assert_eq!(url.to_string(), text);
+            assert_eq!(url.to_string().parse(), Ok(url));
+        }
+    }
+
+    #[test]
+    fn what_is_no_push_url_is_refused_without_an_echo() {
+        use PushUrlError as E;
+        for (text, error) in [
+            ("http://h/app/canary", E::Scheme),
+            ("rtmp://canary:pw@h/app", E::Userinfo),
+            ("rtmp:///canary", E::Host),
+            ("rtmp://h:0/canary", E::Port),
+            ("rtmp://h:99999/canary", E::Port),
+            ("rtmp://h:+1/canary", E::Port),
+            ("rtmp://h", E::Application),
+            ("rtmp://h/", E::Application),
+            ("rtmp://h?canary", E::Application),
+            ("rtmp://h/a b", E::Character),
+            ("rtmp://h/***", E::Masked),
+        ] {
+            let refused = PushAddress::parse(text, KeyInput::Omitted).unwrap_err();
+            assert_eq!(refused, error, "{text}");
+            assert!(!refused.to_string().contains("canary"));
+        }
+        let long = format!("rtmp://h/{}", "x".repeat(2048));
+        let refused = PushAddress::parse(&long, KeyInput::Omitted);
+        assert_eq!(refused.unwrap_err(), E::TooLong);
+    }
+}

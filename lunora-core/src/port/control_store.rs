@@ -1,0 +1,104 @@
+use std::{fmt, str::FromStr};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::PortError;
+use crate::domain::{DestinationId, Digest, Removal};
+
+/// Keeps what has no place in a destination's row (rule 18).
+///
+/// # Contract
+///
+/// 1. A removal is listed from its recording to its clearing; recording it again
+///    replaces it, and clearing what is not recorded succeeds.
+/// 2. The pause is the one that was set last.
+/// 3. Of all claims on a key, the first one stands, and all are told that one.
+/// 4. The answer is the one that was given to settle the claim first.
+/// 5. A claim that was made before `forget_claims_before` is gone after it.
+#[async_trait]
+pub trait ControlStore: fmt::Debug + Send + Sync + 'static {
+    /// Records that something has to be cleaned up.
+    async fn record_removal(&self, removal: &Removal) -> Result<(), PortError>;
+
+    /// Returns all removals that are recorded.
+    async fn removals(&self) -> Result<Vec<Removal>, PortError>;
+
+    /// Forgets a removal that is done.
+    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError>;
+
+    /// Returns the pause that was set last, even if it is over.
+    async fn pause(&self) -> Result<Option<Pause>, PortError>;
+
+    /// Sets the pause, or ends it.
+    async fn set_pause(&self, pause: Option<Pause>) -> Result<(), PortError>;
+
+    /// Claims an idempotency key for a request, and returns the claim that stands.
+    async fn claim(&self, key: &IdempotencyKey, claim: &Claim) -> Result<Claim, PortError>;
+
+    /// Adds the answer to the claim on a key, if there is none yet.
+    async fn settle(&self, key: &IdempotencyKey, answer: &Answer) -> Result<(), PortError>;
+
+    /// Drops the claims that were made before that time.
+    async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError>;
+}
+
+/// A time for which no pass changes an output (rule 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// It ends then by itself.
+    pub until: Timestamp,
+}
+
+/// What a client calls one request, so that it can be repeated: 1 to 128
+/// printable ASCII characters without space.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdempotencyKey(String);
+
+/// The text cannot be an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an idempotency key has 1 to 128 printable ASCII characters and no space")]
+pub struct IdempotencyKeyError;
+
+impl IdempotencyKey {
+    /// Borrows the text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = IdempotencyKeyError;
+
+    fn from_str(text: &str) -> Result<Self, IdempotencyKeyError> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.is_empty() || 128 < text.len() || !plain {
+            return Err(IdempotencyKeyError);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// What an idempotency key stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The keyed hash of the request: another request under the same key is an error.
+    pub request: Digest,
+    /// The id that the request's new thing gets, so that a repetition makes no second one.
+    pub destination: DestinationId,
+    /// When the key was claimed.
+    pub at: Timestamp,
+    /// The answer, once there is one.
+    pub answer: Option<Answer>,
+}
+
+/// An HTTP answer, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Its status code.
+    pub status: u16,
+    /// Its body, as JSON text.
+    pub body: String,
+}

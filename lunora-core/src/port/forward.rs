@@ -1,0 +1,149 @@
+//! An `Arc` of an adapter is that adapter, so that decorators and fixtures take either.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::{
+    Answer, Claim, Clock, ControlStore, DestinationRepo, EventLog, Expect, IdSource,
+    IdempotencyKey, OutputRouter, Page, PageRequest, Pause, PortError, Revealed, Revision,
+    RouterCapabilities, SecretStore, Versioned,
+};
+use crate::domain::{
+    Destination, DestinationId, Event, EventSeq, NewEvent, ObservedOutput, OutputId, OutputSpec,
+    Removal, SecretName, SecretVersion,
+};
+
+impl<T: Clock + ?Sized> Clock for Arc<T> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}
+
+impl<T: IdSource + ?Sized> IdSource for Arc<T> {
+    fn mint(&self) -> u128 {
+        (**self).mint()
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: DestinationRepo + ?Sized> DestinationRepo for Arc<T> {
+    async fn get(&self, id: &DestinationId) -> Result<Option<Versioned<Destination>>, PortError> {
+        (**self).get(id).await
+    }
+
+    async fn put(&self, destination: &Destination, expect: Expect) -> Result<Revision, PortError> {
+        (**self).put(destination, expect).await
+    }
+
+    async fn remove(&self, id: &DestinationId, revision: &Revision) -> Result<(), PortError> {
+        (**self).remove(id, revision).await
+    }
+
+    async fn list(&self, page: PageRequest) -> Result<Page<Versioned<Destination>>, PortError> {
+        (**self).list(page).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: SecretStore + ?Sized> SecretStore for Arc<T> {
+    async fn keep(
+        &self,
+        name: &SecretName,
+        text: &SecretString,
+    ) -> Result<SecretVersion, PortError> {
+        (**self).keep(name, text).await
+    }
+
+    async fn reveal(&self, name: &SecretName) -> Result<Option<Revealed>, PortError> {
+        (**self).reveal(name).await
+    }
+
+    async fn forget(&self, name: &SecretName) -> Result<(), PortError> {
+        (**self).forget(name).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: OutputRouter + ?Sized> OutputRouter for Arc<T> {
+    fn capabilities(&self) -> RouterCapabilities {
+        (**self).capabilities()
+    }
+
+    async fn observe(&self) -> Result<Vec<ObservedOutput>, PortError> {
+        (**self).observe().await
+    }
+
+    async fn apply(&self, specs: &[OutputSpec]) -> Vec<Result<(), PortError>> {
+        (**self).apply(specs).await
+    }
+
+    async fn detach(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>> {
+        (**self).detach(ids).await
+    }
+
+    async fn retry(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>> {
+        (**self).retry(ids).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: EventLog + ?Sized> EventLog for Arc<T> {
+    async fn append(&self, event: &NewEvent) -> Result<EventSeq, PortError> {
+        (**self).append(event).await
+    }
+
+    async fn read(&self, after: EventSeq, limit: u32) -> Result<Vec<Event>, PortError> {
+        (**self).read(after, limit).await
+    }
+
+    async fn last(&self) -> Result<EventSeq, PortError> {
+        (**self).last().await
+    }
+
+    async fn wait(&self, after: EventSeq) -> Result<(), PortError> {
+        (**self).wait(after).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: ControlStore + ?Sized> ControlStore for Arc<T> {
+    async fn record_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        (**self).record_removal(removal).await
+    }
+
+    async fn removals(&self) -> Result<Vec<Removal>, PortError> {
+        (**self).removals().await
+    }
+
+    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
+        (**self).clear_removal(destination).await
+    }
+
+    async fn pause(&self) -> Result<Option<Pause>, PortError> {
+        (**self).pause().await
+    }
+
+    async fn set_pause(&self, pause: Option<Pause>) -> Result<(), PortError> {
+        (**self).set_pause(pause).await
+    }
+
+    async fn claim(&self, key: &IdempotencyKey, claim: &Claim) -> Result<Claim, PortError> {
+        (**self).claim(key, claim).await
+    }
+
+    async fn settle(&self, key: &IdempotencyKey, answer: &Answer) -> Result<(), PortError> {
+        (**self).settle(key, answer).await
+    }
+
+    async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError> {
+        (**self).forget_claims_before(time).await
+    }
+}

@@ -1,0 +1,27 @@
+//! The interfaces that an adapter implements.
+//!
+//! Every trait here is object-safe, so that a service holds an `Arc<dyn …>` and
+//! a deployment picks its adapters at run time. A trait states its contract in
+//! its documentation, clause by clause; `lunora-testkit` has at least one test
+//! per clause, and an adapter is done when it passes them.
+
+mod clock;
+mod control_store;
+mod destination_repo;
+mod error;
+mod event_log;
+mod forward;
+mod id_source;
+mod output_router;
+mod revision;
+mod secret_store;
+
+pub use clock::Clock;
+pub use control_store::{Answer, Claim, ControlStore, IdempotencyKey, IdempotencyKeyError, Pause};
+pub use destination_repo::{DestinationRepo, DestinationRepoExt};
+pub use error::{BoxError, ErrorKind, PortError};
+pub use event_log::EventLog;
+pub use id_source::IdSource;
+pub use output_router::{OutputRouter, Parking, RouterCapabilities};
+pub use revision::{Expect, Page, PageRequest, PageToken, Revision, Versioned};
+pub use secret_store::{Revealed, SecretStore};
