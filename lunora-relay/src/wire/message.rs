@@ -90,7 +90,7 @@ pub struct Message {
     pub timestamp: u32,
     /// The message stream, 0 for the connection itself.
     pub stream_id: u32,
-    /// The payload, alone in its allocation.
+    /// The payload; cheap to clone.
     pub payload: Bytes,
 }
 
