@@ -1,0 +1,108 @@
+use jiff::Timestamp;
+
+use super::Refusal;
+use crate::domain::{
+    Destination, Digest, Endpoint, Fingerprint, HashKey, OutputId, OutputType, PushUrl, Scheme,
+    SecretRef, Switch, Wanted,
+};
+
+/// An output that a destination wants to have, without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WishedOutput {
+    /// Which.
+    pub id: OutputId,
+    /// On or off.
+    pub switch: Switch,
+    /// How bytes would travel.
+    pub scheme: Scheme,
+    /// Of everything that the output is to be told.
+    pub fingerprint: Fingerprint,
+    /// Of what may not run twice.
+    pub target: Digest,
+    /// The older wish has the older right.
+    pub since: Timestamp,
+}
+
+/// What a destination wants of the router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Its outputs are another system's: leave them alone (rule 13).
+    Foreign,
+    /// No output at all.
+    Nothing,
+    /// This one.
+    Output(WishedOutput),
+    /// It wants to run, and cannot as it is set up.
+    Impossible(OutputId, Refusal),
+}
+
+/// Says what a destination wants of the router that delivers `ours` (rule 1).
+#[must_use]
+pub fn wish(destination: &Destination, ours: &OutputType, hash_key: &HashKey) -> Wish {
+    if destination.output_type != *ours {
+        return Wish::Foreign;
+    }
+    if !destination.enabled || !destination.has_output() {
+        return Wish::Nothing;
+    }
+    let id = OutputId {
+        destination: destination.id.clone(),
+        leg: destination.active_leg,
+    };
+    let endpoint = destination.endpoint(id.leg);
+    let complete = endpoint.and_then(|it| it.key.as_ref().map(|key| (it, key)));
+    let Some((endpoint, key)) = complete else {
+        return match destination.wanted {
+            Wanted::Stopped => Wish::Nothing,
+            Wanted::Running => {
+                let missing = if endpoint.is_none() {
+                    "it has no push URL; set `rtmp_url`"
+                } else {
+                    "it has no stream key; set `stream_key`"
+                };
+                Wish::Impossible(id, Refusal::Incomplete { missing })
+            }
+        };
+    };
+    Wish::Output(WishedOutput {
+        id,
+        switch: match destination.wanted {
+            Wanted::Running => Switch::On,
+            Wanted::Stopped => Switch::Off,
+        },
+        scheme: endpoint.url.scheme(),
+        fingerprint: fingerprint(endpoint, key, hash_key),
+        target: target_digest(&endpoint.url, endpoint.tail.as_ref(), key, hash_key),
+        since: destination.started_at.unwrap_or(destination.created_at),
+    })
+}
+
+/// Hashes everything that the output of an endpoint is told.
+#[must_use]
+pub fn fingerprint(endpoint: &Endpoint, key: &SecretRef, hash_key: &HashKey) -> Fingerprint {
+    let url = &endpoint.url;
+    let target = target_digest(url, endpoint.tail.as_ref(), key, hash_key);
+    let scheme = url.scheme().as_str().as_bytes();
+    Fingerprint(hash_key.digest([b"spec", scheme, target.as_bytes()]))
+}
+
+/// Hashes what may not run twice: host, port, application with its query, and key (rule 5).
+#[must_use]
+pub fn target_digest(
+    url: &PushUrl,
+    tail: Option<&SecretRef>,
+    key: &SecretRef,
+    hash_key: &HashKey,
+) -> Digest {
+    let host = url.host().to_string();
+    let tail = tail.map_or(&[][..], |tail| tail.digest.as_bytes());
+    hash_key.digest([
+        b"target",
+        host.as_bytes(),
+        &url.port().to_be_bytes(),
+        url.app().as_bytes(),
+        url.query().unwrap_or_default().as_bytes(),
+        tail,
+        key.digest.as_bytes(),
+    ])
+}

@@ -1,0 +1,539 @@
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::{
+    Cause, DestinationPatch, Entry, LegEdit, NewDestination, Ports, Reconciler, Scope, Start,
+    edits::changed_fields,
+};
+use crate::{
+    domain::{
+        Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind, Leg,
+        OutputId, OutputType, Removal, RemovalCause, SecretName, SecretRef, Wanted,
+    },
+    plan::target_digest,
+    port::{DestinationRepoExt, ErrorKind, Expect, IdSource, PortError, Versioned},
+};
+
+/// Why a destination was not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DestinationError {
+    /// There is none.
+    #[error("destination {id} not found")]
+    NotFound {
+        /// What was asked for.
+        id: DestinationId,
+    },
+    /// It does not take part; enable it first.
+    #[error("destination {id} is disabled; enable it first")]
+    Disabled {
+        /// Which.
+        id: DestinationId,
+    },
+    /// It cannot be so.
+    #[error("{reason}")]
+    Invalid {
+        /// Why, and what to do.
+        reason: &'static str,
+    },
+    /// Another one runs to the same place with the same key (rule 5).
+    #[error("destination {of} (“{name}”) is running to the same place with the same key")]
+    Duplicate {
+        /// That one.
+        of: DestinationId,
+        /// What it is called.
+        name: DestinationName,
+    },
+    /// It was changed since the caller read it: read it again and decide again.
+    #[error("destination {id} is at generation {found}; read it again")]
+    Stale {
+        /// Which.
+        id: DestinationId,
+        /// Its generation now.
+        found: u64,
+    },
+    /// Another way than ours delivers it (rule 13).
+    #[error("destination {id} is delivered by {way}, which is not changed from here")]
+    Foreign {
+        /// Which.
+        id: DestinationId,
+        /// The way.
+        way: OutputType,
+    },
+    /// A port failed; the call may be repeated.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// A destination after a change, and what it shows.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// Both, as far as they are known.
+    pub entry: Entry,
+}
+
+/// What came of a start.
+#[derive(Clone, Debug)]
+pub enum StartOutcome {
+    /// It was told to run.
+    Started(Changed),
+    /// It was running already.
+    AlreadyRunning(Changed),
+}
+
+/// What came of a stop.
+#[derive(Clone, Debug)]
+pub enum StopOutcome {
+    /// It was told to stop.
+    Stopped(Changed),
+    /// It was stopped already.
+    AlreadyStopped(Changed),
+}
+
+/// How often a change starts again because the row changed under it.
+const TRIES_MAX: usize = 5;
+
+/// Changes what is wanted of destinations, one at a time.
+///
+/// Every call may be repeated with the same arguments after a failure. What is
+/// wanted is stored first; then the reconciler makes it so at once, and if that
+/// fails, its next pass does.
+#[derive(Clone, Debug)]
+pub struct Destinations {
+    ports: Ports,
+    ids: Arc<dyn IdSource>,
+    reconciler: Arc<Reconciler>,
+}
+
+impl Destinations {
+    /// Works over the given ports.
+    #[must_use]
+    pub fn new(ports: Ports, ids: Arc<dyn IdSource>, reconciler: Arc<Reconciler>) -> Self {
+        Self {
+            ports,
+            ids,
+            reconciler,
+        }
+    }
+
+    /// Makes the id of a destination that is to be created.
+    #[must_use]
+    pub fn mint_id(&self) -> DestinationId {
+        DestinationId::mint(self.ports.clock.now(), self.ids.mint())
+    }
+
+    /// Creates a destination under an id that the caller minted; with
+    /// [`Start::Now`], it goes live in the same call (rule 2).
+    pub async fn create(
+        &self,
+        id: DestinationId,
+        new: NewDestination,
+    ) -> Result<Changed, DestinationError> {
+        let now = self.ports.clock.now();
+        let mut row = new.row(id, self.reconciler.ours().clone(), now);
+        if new.start == Start::Now {
+            if !row.enabled {
+                return Err(DestinationError::Disabled { id: row.id });
+            }
+            row.wanted = Wanted::Running;
+            row.started_at = Some(now);
+        }
+        if let Some(there) = self.ports.destinations.get(&row.id).await? {
+            // The reply to an earlier try was lost.
+            return self.after(there).await;
+        }
+        let planned = self.preview(&row, &new.primary, &new.backup)?;
+        self.check_running(&planned).await?;
+
+        // Should this call end half way, its keys are forgotten in time.
+        let removal = Removal {
+            destination: row.id.clone(),
+            cause: RemovalCause::CreateUnfinished,
+            recorded_at: now,
+        };
+        self.ports.control.record_removal(&removal).await?;
+        self.keep_secrets(&mut row, &new.primary, &new.backup)
+            .await?;
+        let revision = self.ports.destinations.create(&row).await?;
+        self.ports.control.clear_removal(&row.id).await?;
+        let name = row.name.clone();
+        let kind = EventKind::DestinationCreated { name };
+        self.ports.record(Some(&row.id), kind).await;
+        if new.start == Start::Now {
+            let kind = EventKind::DestinationStarted;
+            self.ports.record(Some(&row.id), kind).await;
+        }
+        self.after(Versioned {
+            value: row,
+            revision,
+        })
+        .await
+    }
+
+    /// Changes a destination; what the patch does not mention stays. With
+    /// `generation`, only if it is still at that one (rule 17).
+    pub async fn update(
+        &self,
+        id: &DestinationId,
+        patch: &DestinationPatch,
+        generation: Option<u64>,
+    ) -> Result<Changed, DestinationError> {
+        for _ in 0..TRIES_MAX {
+            let stored = self.get(id).await?;
+            let found = stored.value.generation;
+            if generation.is_some_and(|expected| expected != found) {
+                let id = id.clone();
+                return Err(DestinationError::Stale { id, found });
+            }
+            let mut row = stored.value.clone();
+            patch.apply(&mut row);
+            let mut planned = self.preview(&row, &patch.primary, &patch.backup)?;
+            if planned.is_running() && !can_run(&planned) {
+                // Without its key it cannot go on (rule 22).
+                planned.wanted = Wanted::Stopped;
+                row.wanted = Wanted::Stopped;
+            }
+            let changed = changed_fields(&stored.value, &planned);
+            if changed.is_empty() {
+                return self.after(stored).await;
+            }
+            self.check_running(&planned).await?;
+
+            self.keep_secrets(&mut row, &patch.primary, &patch.backup)
+                .await?;
+            row.generation += 1;
+            row.updated_at = self.ports.clock.now();
+            let expect = Expect::Revision(stored.revision);
+            match self.ports.destinations.put(&row, expect).await {
+                Ok(revision) => {
+                    let kind = EventKind::DestinationUpdated { changed };
+                    self.ports.record(Some(id), kind).await;
+                    let value = row;
+                    return self.after(Versioned { value, revision }).await;
+                }
+                Err(error) if error.kind() == ErrorKind::Conflict => (),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(self.contended("change destination", id))
+    }
+
+    /// Deletes a destination, its output and its keys (rule 12).
+    pub async fn remove(
+        &self,
+        id: &DestinationId,
+        generation: Option<u64>,
+    ) -> Result<(), DestinationError> {
+        for _ in 0..TRIES_MAX {
+            let Some(stored) = self.ports.destinations.get(id).await? else {
+                let removals = self.ports.control.removals().await?;
+                let pending = removals.iter().any(|it| it.destination == *id);
+                if !pending {
+                    return Err(DestinationError::NotFound { id: id.clone() });
+                }
+                self.make_so(id).await;
+                return Ok(());
+            };
+            let found = stored.value.generation;
+            if generation.is_some_and(|expected| expected != found) {
+                let id = id.clone();
+                return Err(DestinationError::Stale { id, found });
+            }
+            let removal = Removal {
+                destination: id.clone(),
+                cause: RemovalCause::Deleted,
+                recorded_at: self.ports.clock.now(),
+            };
+            self.ports.control.record_removal(&removal).await?;
+            match self.ports.destinations.remove(id, &stored.revision).await {
+                Ok(()) => {
+                    let name = stored.value.name;
+                    let kind = EventKind::DestinationRemoved { name };
+                    self.ports.record(Some(id), kind).await;
+                    self.make_so(id).await;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::Conflict => (),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(self.contended("remove destination", id))
+    }
+
+    /// Tells a destination to run; one that runs already goes on undisturbed.
+    pub async fn start(&self, id: &DestinationId) -> Result<StartOutcome, DestinationError> {
+        for _ in 0..TRIES_MAX {
+            let stored = self.get(id).await?;
+            let mut row = stored.value.clone();
+            self.check_ours(&row)?;
+            if !row.enabled {
+                return Err(DestinationError::Disabled { id: id.clone() });
+            }
+            if row.wanted == Wanted::Running {
+                return Ok(StartOutcome::AlreadyRunning(self.after(stored).await?));
+            }
+            row.wanted = Wanted::Running;
+            self.check_running(&row).await?;
+            row.started_at = Some(self.ports.clock.now());
+            if let Some(stored) = self.put_wanted(row, stored.revision).await? {
+                let kind = EventKind::DestinationStarted;
+                self.ports.record(Some(id), kind).await;
+                return Ok(StartOutcome::Started(self.after(stored).await?));
+            }
+        }
+        Err(self.contended("start destination", id))
+    }
+
+    /// Tells a destination to stop. A manual stop always wins (rule 29).
+    pub async fn stop(&self, id: &DestinationId) -> Result<StopOutcome, DestinationError> {
+        for _ in 0..TRIES_MAX {
+            let stored = self.get(id).await?;
+            let mut row = stored.value.clone();
+            self.check_ours(&row)?;
+            if row.wanted == Wanted::Stopped {
+                return Ok(StopOutcome::AlreadyStopped(self.after(stored).await?));
+            }
+            row.wanted = Wanted::Stopped;
+            if let Some(stored) = self.put_wanted(row, stored.revision).await? {
+                let kind = EventKind::DestinationStopped;
+                self.ports.record(Some(id), kind).await;
+                return Ok(StopOutcome::Stopped(self.after(stored).await?));
+            }
+        }
+        Err(self.contended("stop destination", id))
+    }
+
+    /// Makes a destination that waits, or gave up, try again at once.
+    pub async fn retry(&self, id: &DestinationId) -> Result<Changed, DestinationError> {
+        let stored = self.get(id).await?;
+        self.check_ours(&stored.value)?;
+        if !stored.value.enabled {
+            return Err(DestinationError::Disabled { id: id.clone() });
+        }
+        if stored.value.wanted == Wanted::Stopped {
+            let reason = "it is stopped; start it instead";
+            return Err(DestinationError::Invalid { reason });
+        }
+        let output = OutputId {
+            destination: id.clone(),
+            leg: stored.value.active_leg,
+        };
+        // The pass first: what was refused for want of room may fit by now.
+        self.make_so(id).await;
+        for result in self.ports.router.retry(&[output]).await {
+            result?;
+        }
+        self.ports
+            .record(Some(id), EventKind::DestinationRetried)
+            .await;
+        self.after(stored).await
+    }
+
+    async fn get(&self, id: &DestinationId) -> Result<Versioned<Destination>, DestinationError> {
+        let stored = self.ports.destinations.get(id).await?;
+        stored.ok_or_else(|| DestinationError::NotFound { id: id.clone() })
+    }
+
+    fn check_ours(&self, row: &Destination) -> Result<(), DestinationError> {
+        if row.output_type == *self.reconciler.ours() {
+            return Ok(());
+        }
+        Err(DestinationError::Foreign {
+            id: row.id.clone(),
+            way: row.output_type.clone(),
+        })
+    }
+
+    /// The row as it will be, with references to secrets that are not kept yet.
+    fn preview(
+        &self,
+        row: &Destination,
+        primary: &LegEdit,
+        backup: &LegEdit,
+    ) -> Result<Destination, DestinationError> {
+        let mut planned = row.clone();
+        for (leg, edit) in [(Leg::Primary, primary), (Leg::Backup, backup)] {
+            let current = planned.endpoint(leg);
+            let refer = |kept: Option<SecretRef>, edit: Edit<&SecretString>| match edit {
+                Edit::Keep => kept,
+                Edit::Clear => None,
+                Edit::Set(text) => {
+                    // The version is not known before the write; only the digest counts here.
+                    let version = kept.map_or(crate::domain::SecretVersion(0), |it| it.version);
+                    Some(SecretRef::new(version, text, self.reconciler.hash_key()))
+                }
+            };
+            let url = match &edit.url {
+                Edit::Keep => current.map(|it| it.url.clone()),
+                Edit::Clear => None,
+                Edit::Set(url) => Some(url.clone()),
+            };
+            let key = edit.key.as_ref().map(crate::domain::StreamKey::as_secret);
+            let Some(url) = url else {
+                if matches!(edit.key, Edit::Set(_)) {
+                    let reason = "a stream key needs a push URL; give `rtmp_url` with it";
+                    return Err(DestinationError::Invalid { reason });
+                }
+                *planned.endpoint_mut(leg) = None;
+                continue;
+            };
+            let (old_tail, old_key) = current.map_or((None, None), |it| (it.tail, it.key));
+            let masked = matches!((&edit.url, &edit.tail), (Edit::Set(_), Edit::Keep));
+            if masked && old_tail.is_none() {
+                let reason = "`***` stands for what is stored already; give the whole push URL";
+                return Err(DestinationError::Invalid { reason });
+            }
+            *planned.endpoint_mut(leg) = Some(Endpoint {
+                url,
+                tail: refer(old_tail, edit.tail.as_ref()),
+                key: refer(old_key, key),
+            });
+        }
+        Ok(planned)
+    }
+
+    /// Keeps the secrets that an edit brings, forgets those that it removes, and
+    /// makes the row refer to them. The row is written after that (rule 23).
+    async fn keep_secrets(
+        &self,
+        row: &mut Destination,
+        primary: &LegEdit,
+        backup: &LegEdit,
+    ) -> Result<(), DestinationError> {
+        let before = row.clone();
+        *row = self.preview(row, primary, backup)?;
+        let id = row.id.clone();
+        for (leg, edit) in [(Leg::Primary, primary), (Leg::Backup, backup)] {
+            let old = before.endpoint(leg).map(|it| (it.key, it.tail));
+            let (old_key, old_tail) = old.unwrap_or_default();
+            let key = edit.key.as_ref().map(crate::domain::StreamKey::as_secret);
+            let name = SecretName::StreamKey(id.clone(), leg);
+            let key = self.keep_one(&name, old_key, key).await?;
+            let name = SecretName::UrlTail(id.clone(), leg);
+            let tail = self.keep_one(&name, old_tail, edit.tail.as_ref()).await?;
+            if let Some(endpoint) = row.endpoint_mut(leg) {
+                endpoint.key = key;
+                endpoint.tail = tail;
+            }
+        }
+        Ok(())
+    }
+
+    async fn keep_one(
+        &self,
+        name: &SecretName,
+        kept: Option<SecretRef>,
+        edit: Edit<&SecretString>,
+    ) -> Result<Option<SecretRef>, PortError> {
+        match edit {
+            Edit::Keep => Ok(kept),
+            Edit::Clear => {
+                if kept.is_some() {
+                    self.ports.secrets.forget(name).await?;
+                }
+                Ok(None)
+            }
+            Edit::Set(text) => {
+                let version = self.ports.secrets.keep(name, text).await?;
+                let hash_key = self.reconciler.hash_key();
+                Ok(Some(SecretRef::new(version, text, hash_key)))
+            }
+        }
+    }
+
+    /// Refuses a row that is to run and cannot, or that would run twice (rule 5).
+    async fn check_running(&self, row: &Destination) -> Result<(), DestinationError> {
+        if !row.is_running() || !row.has_output() {
+            return Ok(());
+        }
+        let Some(target) = self.target(row) else {
+            let reason = if row.endpoint(row.active_leg).is_none() {
+                "it has no push URL; set `rtmp_url` first"
+            } else {
+                "it has no stream key; set `stream_key` first"
+            };
+            return Err(DestinationError::Invalid { reason });
+        };
+        let others = self.ports.destinations.list_all().await?;
+        let twin = others.into_iter().map(|it| it.value).find(|other| {
+            other.id != row.id && other.is_running() && self.target(other) == Some(target)
+        });
+        match twin {
+            None => Ok(()),
+            Some(twin) => Err(DestinationError::Duplicate {
+                of: twin.id,
+                name: twin.name,
+            }),
+        }
+    }
+
+    fn target(&self, row: &Destination) -> Option<Digest> {
+        let endpoint = row.endpoint(row.active_leg)?;
+        let key = endpoint.key.as_ref()?;
+        let hash_key = self.reconciler.hash_key();
+        let tail = endpoint.tail.as_ref();
+        Some(target_digest(&endpoint.url, tail, key, hash_key))
+    }
+
+    /// Stores a row with another `wanted`; `None` if somebody else was first.
+    async fn put_wanted(
+        &self,
+        mut row: Destination,
+        revision: crate::port::Revision,
+    ) -> Result<Option<Versioned<Destination>>, DestinationError> {
+        row.generation += 1;
+        row.updated_at = self.ports.clock.now();
+        let expect = Expect::Revision(revision);
+        match self.ports.destinations.put(&row, expect).await {
+            Ok(revision) => Ok(Some(Versioned {
+                value: row,
+                revision,
+            })),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What is wanted is stored; a pass that fails now is made again by the timer.
+    async fn make_so(&self, id: &DestinationId) {
+        let scope = Scope::One(id.clone());
+        if let Err(error) = self.reconciler.reconcile(scope, Cause::Asked).await {
+            tracing::warn!(destination = %id, %error, "the change takes effect with the next pass");
+        }
+    }
+
+    async fn after(&self, stored: Versioned<Destination>) -> Result<Changed, DestinationError> {
+        let id = stored.value.id.clone();
+        self.make_so(&id).await;
+        let snapshot = self.reconciler.snapshot().await.ok();
+        // A snapshot from before the change would show what is no longer so.
+        let current = |it: &Entry| stored.value.generation <= it.destination.value.generation;
+        let shown = snapshot.and_then(|it| it.entries.get(&id).cloned());
+        let shown = shown.filter(current);
+        let entry = shown.unwrap_or_else(|| Entry {
+            status: crate::plan::status(&stored.value, crate::plan::Evidence::default()),
+            destination: stored,
+        });
+        Ok(Changed { entry })
+    }
+
+    fn contended(&self, operation: &'static str, id: &DestinationId) -> DestinationError {
+        PortError::new(ErrorKind::Conflict, operation, id).into()
+    }
+}
+
+/// Whether a row has what an output needs.
+fn can_run(row: &Destination) -> bool {
+    let endpoint = row.endpoint(row.active_leg);
+    !row.has_output() || endpoint.is_some_and(|it| it.key.is_some())
+}
+
+impl Entry {
+    /// The stream key of no destination is in here: rows hold references only.
+    #[must_use]
+    pub fn has_key(&self, leg: Leg) -> bool {
+        let endpoint = self.destination.value.endpoint(leg);
+        endpoint.is_some_and(|it| it.key.is_some())
+    }
+}

@@ -1,0 +1,14 @@
+//! The use cases, written against [`port`](crate::port) alone.
+//!
+//! - [`Destinations`] changes what is wanted.
+//! - [`Reconciler`] makes it so, and tells how it fares.
+
+mod board;
+mod destinations;
+mod edits;
+mod reconciler;
+
+pub use board::{Entry, Snapshot};
+pub use destinations::{Changed, DestinationError, Destinations, StartOutcome, StopOutcome};
+pub use edits::{DestinationPatch, LegEdit, NewDestination, Start};
+pub use reconciler::{Cause, PassReport, Ports, Reconciler, Scope, StepFailure};

@@ -1,0 +1,593 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use async_lock::Mutex;
+use jiff::{SignedDuration, Timestamp};
+
+use super::board::{Board, Snapshot};
+use crate::{
+    domain::{
+        Destination, DestinationId, EventKind, Fault, FaultClass, FaultCode, Fingerprint, HashKey,
+        NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, PushTarget, Removal,
+        RemovalCause, SecretName, SecretRef, StreamKey, Switch,
+    },
+    plan::{self, DetachReason, Plan, Refusal, Step, Wish, WishedOutput},
+    port::{
+        Clock, ControlStore, DestinationRepo, DestinationRepoExt, ErrorKind, EventLog, Expect,
+        OutputRouter, PortError, SecretStore, Versioned,
+    },
+};
+
+/// The ports that the services share.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    /// What is wanted.
+    pub destinations: Arc<dyn DestinationRepo>,
+    /// The stream keys.
+    pub secrets: Arc<dyn SecretStore>,
+    /// What pushes.
+    pub router: Arc<dyn OutputRouter>,
+    /// What happened.
+    pub events: Arc<dyn EventLog>,
+    /// Removals, the pause, idempotency keys.
+    pub control: Arc<dyn ControlStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Ports {
+    /// Records an event. What was done stands even if its record is lost: the
+    /// log is for people, and no decision rests on it.
+    pub(super) async fn record(&self, destination: Option<&DestinationId>, kind: EventKind) {
+        let event = NewEvent {
+            at: self.clock.now(),
+            destination: destination.cloned(),
+            kind,
+        };
+        if let Err(error) = self.events.append(&event).await {
+            tracing::warn!(%error, "an event was lost");
+        }
+    }
+}
+
+/// How much a pass looks after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every destination.
+    All,
+    /// This one, and what has to make room for it.
+    One(DestinationId),
+}
+
+/// Who asked for a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody, or a start of the process: what it changes was to be expected.
+    Asked,
+    /// The timer: what it changes is drift (rule 15).
+    Routine,
+}
+
+/// A step that a router did not take.
+#[derive(Debug)]
+pub struct StepFailure {
+    /// What was tried.
+    pub output: OutputId,
+    /// Why it failed.
+    pub error: PortError,
+}
+
+/// What a pass did.
+#[derive(Debug, Default)]
+pub struct PassReport {
+    /// The steps that the router took, in order.
+    pub done: Vec<Step>,
+    /// What it did not take; the next pass tries again.
+    pub failed: Vec<StepFailure>,
+    /// What is wanted on and cannot be.
+    pub refused: BTreeMap<OutputId, Refusal>,
+    /// How many outputs have no row and were left alone (rule 9).
+    pub held: usize,
+    /// Whether a pause kept the pass from changing anything (rule 15).
+    pub paused: bool,
+}
+
+/// Makes what is be what is wanted, and tells how it fares.
+///
+/// It takes no input but what is stored and what is observed, so that every
+/// caller, a request, an event or a timer, asks for the same thing, and asking
+/// twice does no harm.
+#[derive(Debug)]
+pub struct Reconciler {
+    ports: Ports,
+    ours: OutputType,
+    hash_key: HashKey,
+    // One pass at a time makes router writes (rule 10).
+    turn: Mutex<()>,
+    // One look at a time, so that events come in the order of what was seen.
+    looking: Mutex<()>,
+    board: Board,
+}
+
+/// What a pass read.
+struct View {
+    rows: Vec<Versioned<Destination>>,
+    observed: Vec<ObservedOutput>,
+    removals: Vec<Removal>,
+}
+
+impl View {
+    /// The outputs that have neither a row nor a removal.
+    fn absent(&self) -> Vec<&OutputId> {
+        let rows = self.rows.iter().map(|it| &it.value.id);
+        let removals = self.removals.iter().map(|it| &it.destination);
+        let known: BTreeSet<&DestinationId> = rows.chain(removals).collect();
+        let outputs = self.observed.iter().map(|it| &it.id);
+        outputs
+            .filter(|id| !known.contains(&id.destination))
+            .collect()
+    }
+}
+
+/// How old an unfinished create has to be before its keys are forgotten: far
+/// longer than any request lives.
+const CREATE_TAKES_AT_MOST: SignedDuration = SignedDuration::from_mins(15);
+
+/// How often a pass starts again because somebody changed a row meanwhile.
+const TRIES_MAX: usize = 4;
+
+impl Reconciler {
+    /// How old a snapshot may be that answers a poll (rule 20).
+    pub const SNAPSHOT_AGE_MAX: SignedDuration = SignedDuration::from_secs(5);
+
+    /// Looks after the destinations that are delivered by `ours`.
+    #[must_use]
+    pub fn new(ports: Ports, ours: OutputType, hash_key: HashKey) -> Self {
+        Self {
+            ports,
+            ours,
+            hash_key,
+            turn: Mutex::new(()),
+            looking: Mutex::new(()),
+            board: Board::default(),
+        }
+    }
+
+    pub(super) const fn ours(&self) -> &OutputType {
+        &self.ours
+    }
+
+    pub(super) const fn hash_key(&self) -> &HashKey {
+        &self.hash_key
+    }
+
+    /// Makes one pass. A failing step stops no other; it is reported, shown,
+    /// and tried again by the next pass.
+    pub async fn reconcile(&self, scope: Scope, cause: Cause) -> Result<PassReport, PortError> {
+        let _turn = self.turn.lock().await;
+        let mut report = PassReport::default();
+        if self.is_paused().await? {
+            report.paused = true;
+        } else {
+            for _ in 0..TRIES_MAX {
+                let mut view = self.view().await?;
+                if self.clean_up(&scope, &view, &mut report).await? == CleanUp::Detached {
+                    view = self.view().await?;
+                }
+                let mut plan = self.plan(&view);
+                if let Scope::One(id) = &scope {
+                    plan = plan.only(id);
+                }
+                report.refused.clone_from(&plan.refused);
+                match self.take(&plan, &view, &mut report).await? {
+                    Rows::AsRead => break,
+                    Rows::Changed => (),
+                }
+            }
+            if cause == Cause::Routine && !report.done.is_empty() {
+                let outputs = report.done.len();
+                let kind = EventKind::DriftRepaired { outputs };
+                self.ports.record(None, kind).await;
+            }
+        }
+        self.look().await?;
+        Ok(report)
+    }
+
+    /// Reads what is stored and what is observed, changes nothing, and tells
+    /// what changed since the last look by events.
+    pub async fn look(&self) -> Result<Arc<Snapshot>, PortError> {
+        let _looking = self.looking.lock().await;
+        let view = self.view().await?;
+        let plan = self.plan(&view);
+        let now = self.ports.clock.now();
+        let (snapshot, events) = self.board.show(now, &view.rows, &view.observed, &plan);
+        for event in events {
+            let id = event.destination.as_ref();
+            self.ports.record(id, event.kind).await;
+        }
+        Ok(snapshot)
+    }
+
+    /// Returns what was seen last, or looks again if that is over 5 s old.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, PortError> {
+        let now = self.ports.clock.now();
+        let fresh =
+            |shown: &Arc<Snapshot>| now.duration_since(shown.at).abs() <= Self::SNAPSHOT_AGE_MAX;
+        match self.board.shown().filter(fresh) {
+            Some(shown) => Ok(shown),
+            None => self.look().await,
+        }
+    }
+
+    async fn is_paused(&self) -> Result<bool, PortError> {
+        let pause = self.ports.control.pause().await?;
+        Ok(pause.is_some_and(|pause| self.ports.clock.now() < pause.until))
+    }
+
+    async fn view(&self) -> Result<View, PortError> {
+        // In this order: an output whose row came meanwhile is known then, and a
+        // row that went meanwhile has left its removal.
+        let observed = self.ports.router.observe().await?;
+        let rows = self.ports.destinations.list_all().await?;
+        let removals = self.ports.control.removals().await?;
+        Ok(View {
+            rows,
+            observed,
+            removals,
+        })
+    }
+
+    /// Plans for all rows. Outputs without a row are not the planner's business.
+    fn plan(&self, view: &View) -> Plan {
+        let mut wanted: Vec<WishedOutput> = Vec::new();
+        let mut foreign: BTreeSet<DestinationId> = BTreeSet::new();
+        let mut impossible = BTreeMap::new();
+        for row in &view.rows {
+            match plan::wish(&row.value, &self.ours, &self.hash_key) {
+                Wish::Foreign => {
+                    foreign.insert(row.value.id.clone());
+                }
+                Wish::Nothing => (),
+                Wish::Output(output) => wanted.push(output),
+                Wish::Impossible(id, refusal) => {
+                    impossible.insert(id, refusal);
+                }
+            }
+        }
+        let known: BTreeSet<&DestinationId> = view.rows.iter().map(|it| &it.value.id).collect();
+        let absent = view.observed.iter().map(|it| &it.id.destination);
+        foreign.extend(absent.filter(|id| !known.contains(id)).cloned());
+        let capabilities = self.ports.router.capabilities();
+        let mut plan = plan::plan(&wanted, &view.observed, &foreign, &capabilities);
+        plan.refused.extend(impossible);
+        plan
+    }
+
+    /// Takes the steps, and says whether the rows were still as they were read.
+    async fn take(
+        &self,
+        plan: &Plan,
+        view: &View,
+        report: &mut PassReport,
+    ) -> Result<Rows, PortError> {
+        let read: BTreeMap<&DestinationId, &Versioned<Destination>> =
+            view.rows.iter().map(|it| (&it.value.id, it)).collect();
+        let mut rows = Rows::AsRead;
+        let mut detach: Vec<Step> = Vec::new();
+        let mut apply: Vec<(Step, OutputSpec)> = Vec::new();
+        for step in &plan.steps {
+            let Some(row) = read.get(&step.output().destination) else {
+                continue;
+            };
+            if step.takes_away() && !self.is_current(row).await? {
+                rows = Rows::Changed;
+                continue;
+            }
+            let switch = match step {
+                Step::Detach(..) => {
+                    detach.push(step.clone());
+                    continue;
+                }
+                Step::SwitchOff(_) => Switch::Off,
+                Step::Update(_, switch) => *switch,
+                Step::SwitchOn(_) | Step::Attach(_) => Switch::On,
+            };
+            match self.spec(row, step.output(), switch).await? {
+                Spec::Ready(spec) => apply.push((step.clone(), *spec)),
+                Spec::RowChanged => rows = Rows::Changed,
+                // A stop must not depend on a key that is lost.
+                Spec::Unreadable(_) if switch == Switch::Off => {
+                    let id = step.output().clone();
+                    detach.push(Step::Detach(id, DetachReason::Unwanted));
+                }
+                Spec::Unreadable(fault) => self.board.step_failed(step.output(), fault),
+            }
+        }
+
+        let ids: Vec<OutputId> = detach.iter().map(|step| step.output().clone()).collect();
+        if !ids.is_empty() {
+            let results = self.ports.router.detach(&ids).await;
+            self.note(detach, results, report);
+        }
+        let (steps, specs): (Vec<Step>, Vec<OutputSpec>) = apply.into_iter().unzip();
+        if !specs.is_empty() {
+            let results = self.ports.router.apply(&specs).await;
+            self.note(steps, results, report);
+        }
+        Ok(rows)
+    }
+
+    fn note(&self, steps: Vec<Step>, results: Vec<Result<(), PortError>>, report: &mut PassReport) {
+        for (step, result) in steps.into_iter().zip(results) {
+            match result {
+                Ok(()) => {
+                    self.board.step_succeeded(step.output());
+                    report.done.push(step);
+                }
+                Err(error) => {
+                    let output = step.output().clone();
+                    let fault = as_fault(&error, self.ports.clock.now());
+                    self.board.step_failed(&output, fault);
+                    report.failed.push(StepFailure { output, error });
+                }
+            }
+        }
+    }
+
+    /// Reads the row again, strongly, before something is taken away (rule 8).
+    async fn is_current(&self, row: &Versioned<Destination>) -> Result<bool, PortError> {
+        let now = self.ports.destinations.get(&row.value.id).await?;
+        Ok(now.is_some_and(|now| now.value.generation == row.value.generation))
+    }
+
+    async fn spec(
+        &self,
+        row: &Versioned<Destination>,
+        id: &OutputId,
+        switch: Switch,
+    ) -> Result<Spec, PortError> {
+        let Some(endpoint) = row.value.endpoint(id.leg) else {
+            return Ok(Spec::RowChanged);
+        };
+        let mut found = endpoint.clone();
+        let mut texts = Vec::new();
+        let names = [
+            SecretName::StreamKey(id.destination.clone(), id.leg),
+            SecretName::UrlTail(id.destination.clone(), id.leg),
+        ];
+        for (name, kept) in names.iter().zip([&mut found.key, &mut found.tail]) {
+            if kept.is_none() {
+                texts.push(None);
+                continue;
+            }
+            let revealed = match self.ports.secrets.reveal(name).await {
+                Ok(Some(revealed)) => revealed,
+                Ok(None) => {
+                    let text = "its stream key is not in the store; set it again";
+                    return Ok(Spec::unreadable(text, self.ports.clock.now()));
+                }
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                Err(_) => {
+                    let text = "its stored stream key cannot be read; see the log of the server, \
+                                or set it again";
+                    return Ok(Spec::unreadable(text, self.ports.clock.now()));
+                }
+            };
+            *kept = Some(SecretRef::new(
+                revealed.version,
+                &revealed.text,
+                &self.hash_key,
+            ));
+            texts.push(Some(revealed.text));
+        }
+        if found != *endpoint {
+            // Somebody changed the key under the row: the row learns of it, and
+            // the pass plans again with what it now says (rule 23).
+            let mut row_now = row.value.clone();
+            *row_now.endpoint_mut(id.leg) = Some(found);
+            let expect = Expect::Revision(row.revision.clone());
+            return match self.ports.destinations.put(&row_now, expect).await {
+                Ok(_) => Ok(Spec::RowChanged),
+                Err(error) if error.kind() == ErrorKind::Conflict => Ok(Spec::RowChanged),
+                Err(error) => Err(error),
+            };
+        }
+        let tail = texts.pop().flatten();
+        let key = texts.pop().flatten();
+        let key = key.and_then(|key| {
+            use secrecy::ExposeSecret;
+            StreamKey::new(key.expose_secret()).ok()
+        });
+        let (Some(key), Some(key_ref)) = (key, &endpoint.key) else {
+            let text = "its stored stream key is not a valid one; set it again";
+            return Ok(Spec::unreadable(text, self.ports.clock.now()));
+        };
+        let fingerprint: Fingerprint = plan::fingerprint(endpoint, key_ref, &self.hash_key);
+        let url = endpoint.url.clone();
+        Ok(Spec::Ready(Box::new(OutputSpec {
+            id: id.clone(),
+            target: PushTarget { url, tail, key },
+            switch,
+            fingerprint,
+        })))
+    }
+
+    /// Finishes removals, and turns outputs whose row is gone into some (rules 9 and 12).
+    async fn clean_up(
+        &self,
+        scope: &Scope,
+        view: &View,
+        report: &mut PassReport,
+    ) -> Result<CleanUp, PortError> {
+        let mut removals = view.removals.clone();
+        match scope {
+            Scope::One(id) => removals.retain(|it| it.destination == *id),
+            Scope::All => removals.extend(self.absent(view, report).await?),
+        }
+        let done_before = report.done.len();
+        for removal in removals {
+            let output = OutputId {
+                destination: removal.destination.clone(),
+                leg: crate::domain::Leg::Primary,
+            };
+            if let Err(error) = self.finish(&removal, view, report).await {
+                report.failed.push(StepFailure { output, error });
+            }
+        }
+        Ok(if done_before < report.done.len() {
+            CleanUp::Detached
+        } else {
+            CleanUp::Quiet
+        })
+    }
+
+    /// Records the removal of destinations that somebody else deleted, unless
+    /// they are so many that the listing is more likely to be wrong (rule 9).
+    async fn absent(
+        &self,
+        view: &View,
+        report: &mut PassReport,
+    ) -> Result<Vec<Removal>, PortError> {
+        let (gone, of) = (view.absent(), view.observed.len());
+        if 2 < gone.len() || of < 5 * gone.len() {
+            report.held = gone.len();
+            if self.board.hold(gone.len()) {
+                let outputs = gone.len();
+                tracing::warn!(outputs, of, "outputs without a row are left alone");
+                let kind = EventKind::MassDetachHeld { outputs, of };
+                self.ports.record(None, kind).await;
+            }
+            return Ok(Vec::new());
+        }
+        self.board.hold(0);
+        self.record_absent(gone).await
+    }
+
+    /// Lets the outputs go that a pass holds because they are many (rule 9): an
+    /// admin looked, and their rows are really meant to be gone.
+    pub async fn release_held(&self) -> Result<PassReport, PortError> {
+        {
+            let _turn = self.turn.lock().await;
+            let view = self.view().await?;
+            self.record_absent(view.absent()).await?;
+            self.board.hold(0);
+        }
+        self.reconcile(Scope::All, Cause::Asked).await
+    }
+
+    async fn record_absent(&self, gone: Vec<&OutputId>) -> Result<Vec<Removal>, PortError> {
+        let mut removals: Vec<Removal> = Vec::new();
+        for id in gone {
+            let seen = removals.iter().any(|it| it.destination == id.destination);
+            if seen
+                || self
+                    .ports
+                    .destinations
+                    .get(&id.destination)
+                    .await?
+                    .is_some()
+            {
+                continue;
+            }
+            let removal = Removal {
+                destination: id.destination.clone(),
+                cause: RemovalCause::Deleted,
+                recorded_at: self.ports.clock.now(),
+            };
+            self.ports.control.record_removal(&removal).await?;
+            removals.push(removal);
+        }
+        Ok(removals)
+    }
+
+    async fn finish(
+        &self,
+        removal: &Removal,
+        view: &View,
+        report: &mut PassReport,
+    ) -> Result<(), PortError> {
+        let id = &removal.destination;
+        let row = self.ports.destinations.get(id).await?;
+        match (removal.cause, row) {
+            (RemovalCause::CreateUnfinished, Some(_)) => {
+                return self.ports.control.clear_removal(id).await;
+            }
+            (RemovalCause::CreateUnfinished, None) => {
+                let age = self.ports.clock.now().duration_since(removal.recorded_at);
+                if age < CREATE_TAKES_AT_MOST {
+                    return Ok(());
+                }
+            }
+            (RemovalCause::Deleted, Some(row)) => {
+                self.ports.destinations.remove(id, &row.revision).await?;
+            }
+            (RemovalCause::Deleted, None) => (),
+        }
+        let outputs = view.observed.iter().map(|it| &it.id);
+        let outputs: Vec<OutputId> = outputs
+            .filter(|it| it.destination == *id)
+            .cloned()
+            .collect();
+        if !outputs.is_empty() {
+            let results = self.ports.router.detach(&outputs).await;
+            for (output, result) in outputs.into_iter().zip(results) {
+                result?;
+                let step = Step::Detach(output, DetachReason::Unwanted);
+                report.done.push(step);
+            }
+        }
+        // Keys last: an output that is still there could need its key to be ended by hand.
+        for name in SecretName::all_of(id) {
+            self.ports.secrets.forget(&name).await?;
+        }
+        self.ports.control.clear_removal(id).await?;
+        if removal.cause == RemovalCause::Deleted {
+            self.ports
+                .record(Some(id), EventKind::RemovalFinished)
+                .await;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a clean-up made room.
+#[derive(PartialEq, Eq)]
+enum CleanUp {
+    Detached,
+    Quiet,
+}
+
+/// Whether the rows were still as a pass had read them.
+enum Rows {
+    AsRead,
+    Changed,
+}
+
+/// What came of making a spec.
+enum Spec {
+    Ready(Box<OutputSpec>),
+    RowChanged,
+    Unreadable(Fault),
+}
+
+impl Spec {
+    fn unreadable(text: &str, at: Timestamp) -> Self {
+        let (code, class) = (FaultCode::Invalid, FaultClass::Actionable);
+        Self::Unreadable(Fault::new(code, class, text, at))
+    }
+}
+
+fn as_fault(error: &PortError, at: Timestamp) -> Fault {
+    let (code, class) = match error.kind() {
+        ErrorKind::Unavailable => (FaultCode::Provider, FaultClass::Transient),
+        ErrorKind::Conflict => (FaultCode::Internal, FaultClass::Transient),
+        ErrorKind::Exhausted => (FaultCode::Quota, FaultClass::Actionable),
+        ErrorKind::Invalid | ErrorKind::Unsupported => (FaultCode::Invalid, FaultClass::Actionable),
+        ErrorKind::Denied => (FaultCode::Provider, FaultClass::Actionable),
+        _ => (FaultCode::Internal, FaultClass::Actionable),
+    };
+    Fault::new(code, class, error.to_string(), at)
+}
