@@ -1,1 +1,18 @@
-//! In the making.
+//! Fakes, faults and conformance suites for Lunora's ports.
+//!
+//! - [`memory`] has an adapter for each port that keeps everything in memory.
+//!   It is strict where the real ones are lenient.
+//! - [`clock`] has time and identity that a test controls.
+//! - [`fault`] wraps any adapter and makes chosen calls fail.
+//! - [`sweep`] repeats a scenario with a fault, or a crash, at every call it makes.
+//! - [`conformance`] has one test per clause of each port's contract.
+//! - [`sample`] has small valid values.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+pub mod clock;
+pub mod conformance;
+pub mod fault;
+pub mod memory;
+pub mod sample;
+pub mod sweep;

@@ -15,8 +15,10 @@ use crate::domain::{DestinationId, Digest, Removal};
 ///    replaces it, and clearing what is not recorded succeeds.
 /// 2. The pause is the one that was set last.
 /// 3. Of all claims on a key, the first one stands, and all are told that one.
-/// 4. The answer is the one that was given to settle the claim first.
-/// 5. A claim that was made before `forget_claims_before` is gone after it.
+/// 4. The answer is the one that was given to settle the claim first; settling
+///    what is not claimed succeeds and changes nothing.
+/// 5. A claim from before the time of `forget_claims_before` is gone after it,
+///    and every other one stays.
 #[async_trait]
 pub trait ControlStore: fmt::Debug + Send + Sync + 'static {
     /// Records that something has to be cleaned up.

@@ -10,8 +10,8 @@ use crate::domain::{Destination, DestinationId};
 /// # Contract
 ///
 /// 1. A write is seen by every read that starts after it returned.
-/// 2. A write whose [`Expect`] does not hold changes nothing and fails with
-///    [`Conflict`](super::ErrorKind::Conflict).
+/// 2. A write whose [`Expect`] does not hold, and a removal of what is not at its
+///    revision, change nothing and fail with [`Conflict`](super::ErrorKind::Conflict).
 /// 3. Of two writes that expect the same state, at most one succeeds.
 /// 4. A revision is never used twice for one id, not even after a removal.
 /// 5. A listing that runs to its end returns every destination that was there

@@ -18,8 +18,9 @@ use crate::domain::{ObservedOutput, OutputId, OutputSpec, Scheme};
 /// 5. Each result stands at the place of its output in the call, and a failing
 ///    one stops none of the others.
 /// 6. More outputs than [`capabilities`](Self::capabilities) allows fail with
-///    [`Exhausted`](super::ErrorKind::Exhausted), a scheme that it does not name
-///    with [`Unsupported`](super::ErrorKind::Unsupported); neither changes anything.
+///    [`Exhausted`](super::ErrorKind::Exhausted); a scheme that it does not name,
+///    and an output that is off where it keeps none, with
+///    [`Unsupported`](super::ErrorKind::Unsupported); none changes anything.
 /// 7. A retry of what is not there, or is switched off, succeeds and changes nothing.
 /// 8. No secret appears in what the adapter or its errors print, or is observed.
 #[async_trait]

@@ -1,0 +1,306 @@
+//! Adapters whose calls fail on purpose.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lunora_core::{
+    SecretString,
+    domain::{
+        Destination, DestinationId, Event, EventSeq, NewEvent, ObservedOutput, OutputId,
+        OutputSpec, Removal, SecretName, SecretVersion,
+    },
+    port::{
+        Answer, Claim, ControlStore, DestinationRepo, ErrorKind, EventLog, Expect, IdempotencyKey,
+        OutputRouter, Page, PageRequest, Pause, PortError, Revealed, Revision, RouterCapabilities,
+        SecretStore, Versioned,
+    },
+};
+
+/// When a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Before it takes effect: the request was lost.
+    Before,
+    /// After it took effect: the reply was lost.
+    After,
+}
+
+/// Says which calls fail; all the adapters of one scenario share a plan.
+///
+/// A call that fails by plan is [`Unavailable`](ErrorKind::Unavailable). If it is
+/// about several things at once, all of them are.
+#[derive(Clone, Debug, Default)]
+pub struct FaultPlan(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    calls: Vec<&'static str>,
+    planned: Option<Planned>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Planned {
+    index: usize,
+    fault: Fault,
+    // No later call takes effect.
+    is_crash: bool,
+}
+
+impl Planned {
+    fn at(self, index: usize) -> Option<Fault> {
+        if index == self.index {
+            return Some(self.fault);
+        }
+        (self.is_crash && self.index < index).then_some(Fault::Before)
+    }
+}
+
+impl FaultPlan {
+    /// A plan under which every call goes through.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Makes the call with this index, from 0, fail.
+    pub fn fail_at(&self, index: usize, fault: Fault) {
+        self.plan(index, fault, false);
+    }
+
+    /// Makes the call with this index, from 0, and every later one fail: the
+    /// process died there.
+    pub fn crash_at(&self, index: usize, fault: Fault) {
+        self.plan(index, fault, true);
+    }
+
+    /// Lets every later call through.
+    pub fn clear(&self) {
+        self.with(|state| state.planned = None);
+    }
+
+    /// Starts to count calls from 0 again.
+    pub fn forget_calls(&self) {
+        self.with(|state| state.calls.clear());
+    }
+
+    /// The calls so far, for a failure message.
+    #[must_use]
+    pub fn calls(&self) -> Vec<&'static str> {
+        self.with(|state| state.calls.clone())
+    }
+
+    fn plan(&self, index: usize, fault: Fault, is_crash: bool) {
+        let planned = Planned {
+            index,
+            fault,
+            is_crash,
+        };
+        self.with(|state| state.planned = Some(planned));
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn next(&self, call: &'static str) -> Option<Fault> {
+        self.with(|state| {
+            let index = state.calls.len();
+            state.calls.push(call);
+            state.planned.and_then(|planned| planned.at(index))
+        })
+    }
+
+    async fn around<T: Send>(
+        &self,
+        call: &'static str,
+        work: impl Future<Output = Result<T, PortError>> + Send,
+    ) -> Result<T, PortError> {
+        match self.next(call) {
+            None => work.await,
+            Some(Fault::Before) => Err(lost(call)),
+            Some(Fault::After) => {
+                work.await?;
+                Err(lost(call))
+            }
+        }
+    }
+
+    async fn around_each(
+        &self,
+        call: &'static str,
+        things: usize,
+        work: impl Future<Output = Vec<Result<(), PortError>>> + Send,
+    ) -> Vec<Result<(), PortError>> {
+        match self.next(call) {
+            None => return work.await,
+            Some(Fault::Before) => (),
+            Some(Fault::After) => drop(work.await),
+        }
+        (0..things).map(|_| Err(lost(call))).collect()
+    }
+}
+
+fn lost(call: &'static str) -> PortError {
+    PortError::new(ErrorKind::Unavailable, call, "by plan")
+}
+
+/// An adapter under a [`FaultPlan`].
+#[derive(Clone, Debug)]
+pub struct Faulty<P> {
+    inner: P,
+    plan: FaultPlan,
+}
+
+impl<P> Faulty<P> {
+    /// Puts the adapter under the plan.
+    pub fn new(inner: P, plan: &FaultPlan) -> Self {
+        let plan = plan.clone();
+        Self { inner, plan }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: DestinationRepo> DestinationRepo for Faulty<P> {
+    async fn get(&self, id: &DestinationId) -> Result<Option<Versioned<Destination>>, PortError> {
+        let work = self.inner.get(id);
+        self.plan.around("DestinationRepo::get", work).await
+    }
+
+    async fn put(&self, destination: &Destination, expect: Expect) -> Result<Revision, PortError> {
+        let work = self.inner.put(destination, expect);
+        self.plan.around("DestinationRepo::put", work).await
+    }
+
+    async fn remove(&self, id: &DestinationId, revision: &Revision) -> Result<(), PortError> {
+        let work = self.inner.remove(id, revision);
+        self.plan.around("DestinationRepo::remove", work).await
+    }
+
+    async fn list(&self, page: PageRequest) -> Result<Page<Versioned<Destination>>, PortError> {
+        let work = self.inner.list(page);
+        self.plan.around("DestinationRepo::list", work).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: SecretStore> SecretStore for Faulty<P> {
+    async fn keep(
+        &self,
+        name: &SecretName,
+        text: &SecretString,
+    ) -> Result<SecretVersion, PortError> {
+        let work = self.inner.keep(name, text);
+        self.plan.around("SecretStore::keep", work).await
+    }
+
+    async fn reveal(&self, name: &SecretName) -> Result<Option<Revealed>, PortError> {
+        let work = self.inner.reveal(name);
+        self.plan.around("SecretStore::reveal", work).await
+    }
+
+    async fn forget(&self, name: &SecretName) -> Result<(), PortError> {
+        let work = self.inner.forget(name);
+        self.plan.around("SecretStore::forget", work).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: OutputRouter> OutputRouter for Faulty<P> {
+    fn capabilities(&self) -> RouterCapabilities {
+        self.inner.capabilities()
+    }
+
+    async fn observe(&self) -> Result<Vec<ObservedOutput>, PortError> {
+        let work = self.inner.observe();
+        self.plan.around("OutputRouter::observe", work).await
+    }
+
+    async fn apply(&self, specs: &[OutputSpec]) -> Vec<Result<(), PortError>> {
+        let (call, work) = ("OutputRouter::apply", self.inner.apply(specs));
+        self.plan.around_each(call, specs.len(), work).await
+    }
+
+    async fn detach(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>> {
+        let (call, work) = ("OutputRouter::detach", self.inner.detach(ids));
+        self.plan.around_each(call, ids.len(), work).await
+    }
+
+    async fn retry(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>> {
+        let (call, work) = ("OutputRouter::retry", self.inner.retry(ids));
+        self.plan.around_each(call, ids.len(), work).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: EventLog> EventLog for Faulty<P> {
+    async fn append(&self, event: &NewEvent) -> Result<EventSeq, PortError> {
+        let work = self.inner.append(event);
+        self.plan.around("EventLog::append", work).await
+    }
+
+    async fn read(&self, after: EventSeq, limit: u32) -> Result<Vec<Event>, PortError> {
+        let work = self.inner.read(after, limit);
+        self.plan.around("EventLog::read", work).await
+    }
+
+    async fn last(&self) -> Result<EventSeq, PortError> {
+        self.plan.around("EventLog::last", self.inner.last()).await
+    }
+
+    async fn wait(&self, after: EventSeq) -> Result<(), PortError> {
+        let work = self.inner.wait(after);
+        self.plan.around("EventLog::wait", work).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: ControlStore> ControlStore for Faulty<P> {
+    async fn record_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        let work = self.inner.record_removal(removal);
+        self.plan.around("ControlStore::record_removal", work).await
+    }
+
+    async fn removals(&self) -> Result<Vec<Removal>, PortError> {
+        let work = self.inner.removals();
+        self.plan.around("ControlStore::removals", work).await
+    }
+
+    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
+        let work = self.inner.clear_removal(destination);
+        self.plan.around("ControlStore::clear_removal", work).await
+    }
+
+    async fn pause(&self) -> Result<Option<Pause>, PortError> {
+        let work = self.inner.pause();
+        self.plan.around("ControlStore::pause", work).await
+    }
+
+    async fn set_pause(&self, pause: Option<Pause>) -> Result<(), PortError> {
+        let work = self.inner.set_pause(pause);
+        self.plan.around("ControlStore::set_pause", work).await
+    }
+
+    async fn claim(&self, key: &IdempotencyKey, claim: &Claim) -> Result<Claim, PortError> {
+        let work = self.inner.claim(key, claim);
+        self.plan.around("ControlStore::claim", work).await
+    }
+
+    async fn settle(&self, key: &IdempotencyKey, answer: &Answer) -> Result<(), PortError> {
+        let work = self.inner.settle(key, answer);
+        self.plan.around("ControlStore::settle", work).await
+    }
+
+    async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError> {
+        let (call, work) = (
+            "ControlStore::forget_claims_before",
+            self.inner.forget_claims_before(time),
+        );
+        self.plan.around(call, work).await
+    }
+}

@@ -1,0 +1,76 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lunora_core::{
+    domain::{DestinationId, Removal},
+    port::{Answer, Claim, ControlStore, IdempotencyKey, Pause, PortError},
+};
+
+/// A [`ControlStore`] in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryControlStore(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    removals: BTreeMap<DestinationId, Removal>,
+    pause: Option<Pause>,
+    claims: BTreeMap<IdempotencyKey, Claim>,
+}
+
+impl MemoryControlStore {
+    fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[async_trait]
+impl ControlStore for MemoryControlStore {
+    async fn record_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        let id = removal.destination.clone();
+        self.with(|state| state.removals.insert(id, removal.clone()));
+        Ok(())
+    }
+
+    async fn removals(&self) -> Result<Vec<Removal>, PortError> {
+        Ok(self.with(|state| state.removals.values().cloned().collect()))
+    }
+
+    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
+        self.with(|state| state.removals.remove(destination));
+        Ok(())
+    }
+
+    async fn pause(&self) -> Result<Option<Pause>, PortError> {
+        Ok(self.with(|state| state.pause))
+    }
+
+    async fn set_pause(&self, pause: Option<Pause>) -> Result<(), PortError> {
+        self.with(|state| state.pause = pause);
+        Ok(())
+    }
+
+    async fn claim(&self, key: &IdempotencyKey, claim: &Claim) -> Result<Claim, PortError> {
+        Ok(self.with(|state| {
+            let stands = state.claims.entry(key.clone());
+            stands.or_insert_with(|| claim.clone()).clone()
+        }))
+    }
+
+    async fn settle(&self, key: &IdempotencyKey, answer: &Answer) -> Result<(), PortError> {
+        self.with(|state| {
+            if let Some(claim) = state.claims.get_mut(key) {
+                claim.answer.get_or_insert_with(|| answer.clone());
+            }
+        });
+        Ok(())
+    }
+
+    async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError> {
+        self.with(|state| state.claims.retain(|_, claim| time <= claim.at));
+        Ok(())
+    }
+}

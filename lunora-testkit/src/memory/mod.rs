@@ -1,0 +1,15 @@
+//! Adapters that keep everything in memory.
+//!
+//! A clone shares its state with the original, as two handles on one table do.
+
+mod control_store;
+mod destination_repo;
+mod event_log;
+mod output_router;
+mod secret_store;
+
+pub use control_store::MemoryControlStore;
+pub use destination_repo::MemoryDestinationRepo;
+pub use event_log::MemoryEventLog;
+pub use output_router::MemoryOutputRouter;
+pub use secret_store::MemorySecretStore;

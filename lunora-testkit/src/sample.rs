@@ -1,0 +1,198 @@
+//! Small valid values for tests.
+//!
+//! What takes a number gives equal values for equal numbers and different ones
+//! for different numbers.
+
+use jiff::Timestamp;
+use lunora_core::{
+    ExposeSecret, SecretString,
+    domain::{
+        Destination, DestinationId, Endpoint, EventKind, Fingerprint, HashKey, Leg, NewEvent,
+        ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, OutputType, Platform,
+        PushTarget, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Switch, Wanted,
+    },
+    port::{Answer, Claim, IdempotencyKey},
+};
+
+/// A text that is planted where a secret goes, and must appear nowhere else.
+pub const CANARY: &str = "canary-5d0f6c1ab3e94827";
+
+/// The time at which every sample was made.
+#[must_use]
+pub fn time() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+/// The key under which every sample is hashed.
+#[must_use]
+pub fn hash_key() -> HashKey {
+    HashKey::new([7; 32])
+}
+
+/// The id `dest-<n>`.
+#[must_use]
+pub fn destination_id(n: u64) -> DestinationId {
+    format!("dest-{n}").parse().unwrap()
+}
+
+/// The id of the primary output of destination `n`.
+#[must_use]
+pub fn output_id(n: u64) -> OutputId {
+    OutputId {
+        destination: destination_id(n),
+        leg: Leg::Primary,
+    }
+}
+
+/// The stream key `key-<n>`.
+#[must_use]
+pub fn stream_key(n: u64) -> StreamKey {
+    StreamKey::new(&format!("key-{n}")).unwrap()
+}
+
+/// Where destination `n` goes: a loopback address on which nobody listens, and
+/// the first version of its stream key.
+#[must_use]
+pub fn endpoint(n: u64) -> Endpoint {
+    let key = stream_key(n);
+    Endpoint {
+        url: format!("rtmp://127.0.0.1:9/app-{n}").parse().unwrap(),
+        tail: None,
+        key: Some(SecretRef::new(
+            SecretVersion(1),
+            key.as_secret(),
+            &hash_key(),
+        )),
+    }
+}
+
+/// A destination that is meant to be live by its primary [`endpoint`] alone.
+#[must_use]
+pub fn destination(n: u64) -> Destination {
+    Destination {
+        id: destination_id(n),
+        name: format!("destination {n}").parse().unwrap(),
+        platform: Platform::Custom,
+        preset_id: None,
+        enabled: true,
+        wanted: Wanted::Running,
+        output_type: OutputType::Relay,
+        primary: Some(endpoint(n)),
+        backup: None,
+        failover_enabled: false,
+        active_leg: Leg::Primary,
+        generation: 1,
+        started_at: None,
+        created_at: time(),
+        updated_at: time(),
+    }
+}
+
+/// What the [`endpoint`] of destination `n` is on the wire.
+#[must_use]
+pub fn target(n: u64) -> PushTarget {
+    PushTarget {
+        url: endpoint(n).url,
+        tail: None,
+        key: stream_key(n),
+    }
+}
+
+/// The hash of everything in the target, under [`hash_key`].
+#[must_use]
+pub fn fingerprint(target: &PushTarget) -> Fingerprint {
+    let tail = target.tail.as_ref().map_or("", |tail| tail.expose_secret());
+    let parts = [
+        target.url.to_string(),
+        tail.to_owned(),
+        target.key.as_secret().expose_secret().to_owned(),
+    ];
+    Fingerprint(hash_key().digest(parts.iter().map(String::as_bytes)))
+}
+
+/// The primary output of destination `n`, switched on.
+#[must_use]
+pub fn spec(n: u64) -> OutputSpec {
+    spec_to(n, target(n))
+}
+
+/// The primary output of destination `n`, switched on and pushing elsewhere.
+#[must_use]
+pub fn spec_to(n: u64, target: PushTarget) -> OutputSpec {
+    OutputSpec {
+        id: output_id(n),
+        switch: Switch::On,
+        fingerprint: fingerprint(&target),
+        target,
+    }
+}
+
+/// What a router shows of [`spec`] `n` once it is live.
+#[must_use]
+pub fn observed(n: u64) -> ObservedOutput {
+    let OutputSpec {
+        id,
+        switch,
+        fingerprint,
+        ..
+    } = spec(n);
+    ObservedOutput {
+        id,
+        fingerprint,
+        switch,
+        health: OutputHealth::new(OutputState::Live, time()),
+    }
+}
+
+/// A secret text.
+#[must_use]
+pub fn secret(n: u64) -> SecretString {
+    format!("secret-{n}").into()
+}
+
+/// An event that tells of the creation of [`destination`] `n`.
+#[must_use]
+pub fn new_event(n: u64) -> NewEvent {
+    let Destination { id, name, .. } = destination(n);
+    NewEvent {
+        at: time(),
+        destination: Some(id),
+        kind: EventKind::DestinationCreated { name },
+    }
+}
+
+/// The removal of destination `n`.
+#[must_use]
+pub fn removal(n: u64) -> Removal {
+    Removal {
+        destination: destination_id(n),
+        cause: RemovalCause::Deleted,
+        recorded_at: time(),
+    }
+}
+
+/// The key `request-<n>`.
+#[must_use]
+pub fn idempotency_key(n: u64) -> IdempotencyKey {
+    format!("request-{n}").parse().unwrap()
+}
+
+/// A claim for the creation of destination `n`, unanswered.
+#[must_use]
+pub fn claim(n: u64) -> Claim {
+    Claim {
+        request: hash_key().digest([n.to_string().as_bytes()]),
+        destination: destination_id(n),
+        at: time(),
+        answer: None,
+    }
+}
+
+/// The answer that destination `n` was created.
+#[must_use]
+pub fn answer(n: u64) -> Answer {
+    Answer {
+        status: 201,
+        body: format!(r#"{{"id":"{}"}}"#, destination_id(n)),
+    }
+}

@@ -1,0 +1,3 @@
+//! Proves the fakes by the suites, and the suites by mutants.
+
+mod memory;

@@ -1,0 +1,73 @@
+//! Every fake keeps the contract of its port, by itself and under an idle plan.
+
+use lunora_core::{
+    domain::Scheme,
+    port::{OutputRouter, Parking, RouterCapabilities},
+};
+use lunora_testkit::{
+    conformance::Fixture,
+    fault::{FaultPlan, Faulty},
+    memory::MemoryOutputRouter,
+};
+
+/// Makes a module with the suite of one port on the adapter that is given.
+macro_rules! proves {
+    ($module:ident: dyn $port:ident, $suite:ident, $adapter:ty, $set_up:expr) => {
+        mod $module {
+            use super::*;
+
+            struct It($adapter);
+
+            impl Fixture for It {
+                type Port = dyn $port;
+
+                async fn set_up() -> Self {
+                    Self($set_up)
+                }
+
+                fn port(&self) -> &Self::Port {
+                    &self.0
+                }
+            }
+
+            lunora_testkit::$suite!(It);
+        }
+    };
+}
+
+fn under_an_idle_plan<P>(inner: P) -> Faulty<P> {
+    Faulty::new(inner, &FaultPlan::none())
+}
+
+proves!(
+    output_router: dyn OutputRouter, output_router_conformance,
+    MemoryOutputRouter, MemoryOutputRouter::default()
+);
+proves!(
+    faulty_output_router: dyn OutputRouter, output_router_conformance,
+    Faulty<MemoryOutputRouter>, under_an_idle_plan(MemoryOutputRouter::default())
+);
+
+/// One that cannot keep what is off says so.
+mod detaching_output_router {
+    use super::*;
+
+    struct It(MemoryOutputRouter);
+
+    impl Fixture for It {
+        type Port = dyn OutputRouter;
+
+        async fn set_up() -> Self {
+            let mut capabilities = RouterCapabilities::rtmp(3);
+            capabilities.schemes = vec![Scheme::Rtmp];
+            capabilities.parking = Parking::Detaches;
+            Self(MemoryOutputRouter::new(capabilities))
+        }
+
+        fn port(&self) -> &Self::Port {
+            &self.0
+        }
+    }
+
+    lunora_testkit::output_router_conformance!(It);
+}
