@@ -135,7 +135,9 @@ impl Exchange {
         if self.echo_left > 0 {
             return Ok(Progress::Pending);
         }
-        Ok(Progress::Done { used: greeting.len() + echo })
+        Ok(Progress::Done {
+            used: greeting.len() + echo,
+        })
     }
 
     fn answer(&mut self) {

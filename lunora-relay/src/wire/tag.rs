@@ -43,7 +43,7 @@ pub struct TagInfo {
     pub sequence_header: bool,
     /// The last message of a sequence.
     pub sequence_end: bool,
-    /// A video command or metadata: no picture.
+    /// A video command, or metadata of the coding itself: nothing to see or hear.
     pub command: bool,
     /// How it is coded.
     pub codec: Codec,
@@ -52,6 +52,394 @@ pub struct TagInfo {
 /// What the payload of an audio or video message is; nothing is known of other kinds.
 #[must_use]
 pub fn classify(kind: MessageKind, payload: &[u8]) -> TagInfo {
-    let _ = (kind, payload);
-    TagInfo::default()
+    let info = match kind {
+        MessageKind::Audio => audio(payload),
+        MessageKind::Video => video(payload),
+        _ => None,
+    };
+    info.unwrap_or_default()
+}
+
+fn video(payload: &[u8]) -> Option<TagInfo> {
+    const KEY: u8 = 1;
+    const COMMAND: u8 = 5;
+    let (&first, rest) = payload.split_first()?;
+    let frame = first >> 4 & 7;
+    if first & ENHANCED != 0 {
+        // A command has one byte and neither codec nor packet type that means anything else.
+        if frame == COMMAND && first & 0x0F != METADATA {
+            return Some(TagInfo {
+                command: true,
+                ..TagInfo::default()
+            });
+        }
+        return Some(enhanced(first & 0x0F, rest, &VIDEO, frame == KEY));
+    }
+
+    let codec = match first & 0x0F {
+        7 => Codec::Avc,
+        // Not in any specification, but sent before there was one.
+        12 => Codec::Hevc,
+        13 => Codec::Av1,
+        _ => Codec::Unknown,
+    };
+    if frame == COMMAND {
+        return Some(TagInfo {
+            command: true,
+            codec,
+            ..TagInfo::default()
+        });
+    }
+    let info = TagInfo {
+        codec,
+        ..TagInfo::default()
+    };
+    Some(match (codec, rest.first()) {
+        (Codec::Unknown, _) | (_, Some(1)) => TagInfo {
+            keyframe: frame == KEY,
+            ..info
+        },
+        (_, Some(0)) => TagInfo {
+            sequence_header: true,
+            ..info
+        },
+        (_, Some(2)) => TagInfo {
+            sequence_end: true,
+            ..info
+        },
+        (_, _) => info,
+    })
+}
+
+fn audio(payload: &[u8]) -> Option<TagInfo> {
+    const ENHANCED_AUDIO: u8 = 9;
+    let (&first, rest) = payload.split_first()?;
+    let codec = match first >> 4 {
+        ENHANCED_AUDIO => return Some(enhanced(first & 0x0F, rest, &AUDIO, false)),
+        2 | 14 => Codec::Mp3,
+        10 => Codec::Aac,
+        _ => Codec::Unknown,
+    };
+    let sequence_header = codec == Codec::Aac && rest.first() == Some(&0);
+    Some(TagInfo {
+        codec,
+        sequence_header,
+        ..TagInfo::default()
+    })
+}
+
+/// The bit of a video tag that says: packet type and fourCC follow.
+const ENHANCED: u8 = 0x80;
+
+const SEQUENCE_START: u8 = 0;
+const SEQUENCE_END: u8 = 2;
+/// Colours for video, the layout of channels for audio.
+const METADATA: u8 = 4;
+const MODIFIER: u8 = 7;
+
+/// Where the packet types of audio and video differ.
+struct PacketTypes {
+    frames: &'static [u8],
+    sequence_headers: &'static [u8],
+    multitrack: u8,
+}
+
+const VIDEO: PacketTypes = PacketTypes {
+    frames: &[1, 3],
+    sequence_headers: &[SEQUENCE_START, 5],
+    multitrack: 6,
+};
+const AUDIO: PacketTypes = PacketTypes {
+    frames: &[1],
+    sequence_headers: &[SEQUENCE_START],
+    multitrack: 5,
+};
+
+/// A payload with a packet type and a fourCC. Modifiers before the packet type are stepped over; of
+/// several tracks the packet type counts, which they share, and the codec if they share that.
+fn enhanced(packet_type: u8, rest: &[u8], types: &PacketTypes, key: bool) -> TagInfo {
+    let Some((mut packet_type, mut rest)) = behind_modifiers(packet_type, rest) else {
+        return TagInfo::default();
+    };
+    let mut one_codec = true;
+    if packet_type == types.multitrack {
+        const MANY_TRACKS_MANY_CODECS: u8 = 2;
+        let Some((&track, behind)) = rest.split_first() else {
+            return TagInfo::default();
+        };
+        one_codec = track >> 4 != MANY_TRACKS_MANY_CODECS;
+        packet_type = track & 0x0F;
+        rest = behind;
+    }
+    TagInfo {
+        keyframe: key && types.frames.contains(&packet_type),
+        sequence_header: types.sequence_headers.contains(&packet_type),
+        sequence_end: packet_type == SEQUENCE_END,
+        command: packet_type == METADATA,
+        codec: if one_codec {
+            codec(rest)
+        } else {
+            Codec::Unknown
+        },
+    }
+}
+
+/// The packet type after any number of modifiers. Each takes at least two bytes, so this ends.
+fn behind_modifiers(mut packet_type: u8, mut rest: &[u8]) -> Option<(u8, &[u8])> {
+    while packet_type == MODIFIER {
+        let (&size, behind) = rest.split_first()?;
+        let (size, behind) = if size == u8::MAX {
+            let (size, behind) = behind.split_first_chunk()?;
+            (usize::from(u16::from_be_bytes(*size)) + 1, behind)
+        } else {
+            (usize::from(size) + 1, behind)
+        };
+        let (&next, behind) = behind.get(size..)?.split_first()?;
+        packet_type = next & 0x0F;
+        rest = behind;
+    }
+    Some((packet_type, rest))
+}
+
+fn codec(rest: &[u8]) -> Codec {
+    match rest.get(..4) {
+        Some(b"avc1") => Codec::Avc,
+        Some(b"hvc1") => Codec::Hevc,
+        Some(b"vvc1") => Codec::Vvc,
+        Some(b"av01") => Codec::Av1,
+        Some(b"vp08") => Codec::Vp8,
+        Some(b"vp09") => Codec::Vp9,
+        Some(b"mp4a") => Codec::Aac,
+        Some(b".mp3") => Codec::Mp3,
+        Some(b"Opus") => Codec::Opus,
+        Some(b"fLaC") => Codec::Flac,
+        Some(b"ac-3") => Codec::Ac3,
+        Some(b"ec-3") => Codec::Eac3,
+        _ => Codec::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn video(payload: &[u8]) -> TagInfo {
+        classify(MessageKind::Video, payload)
+    }
+
+    fn audio(payload: &[u8]) -> TagInfo {
+        classify(MessageKind::Audio, payload)
+    }
+
+    const NOTHING: TagInfo = TagInfo {
+        keyframe: false,
+        sequence_header: false,
+        sequence_end: false,
+        command: false,
+        codec: Codec::Unknown,
+    };
+
+    #[test]
+    fn legacy_video_is_told_apart_by_packet_type_before_frame_type() {
+        let avc = TagInfo {
+            codec: Codec::Avc,
+            ..NOTHING
+        };
+
+        assert_eq!(
+            video(&[0x17, 0, 0, 0, 0]),
+            TagInfo {
+                sequence_header: true,
+                ..avc
+            }
+        );
+        assert_eq!(
+            video(&[0x17, 1, 0, 0, 0]),
+            TagInfo {
+                keyframe: true,
+                ..avc
+            }
+        );
+        assert_eq!(video(&[0x27, 1, 0, 0, 0]), avc);
+        assert_eq!(
+            video(&[0x17, 2, 0, 0, 0]),
+            TagInfo {
+                sequence_end: true,
+                ..avc
+            }
+        );
+        assert_eq!(
+            video(&[0x57, 0]),
+            TagInfo {
+                command: true,
+                ..avc
+            }
+        );
+        assert!(video(&[0x1C, 1, 0, 0, 0]).keyframe);
+        assert_eq!(
+            video(&[0x12, 0]),
+            TagInfo {
+                keyframe: true,
+                ..NOTHING
+            }
+        );
+    }
+
+    #[test]
+    fn enhanced_video_is_known_by_its_fourcc() {
+        for (fourcc, codec) in [
+            (b"hvc1", Codec::Hevc),
+            (b"av01", Codec::Av1),
+            (b"vp09", Codec::Vp9),
+            (b"avc1", Codec::Avc),
+        ] {
+            let tag = |first: u8| video(&[&[first], &fourcc[..], &[0; 8]].concat());
+            let plain = TagInfo { codec, ..NOTHING };
+
+            assert_eq!(
+                tag(0x90),
+                TagInfo {
+                    sequence_header: true,
+                    ..plain
+                }
+            );
+            assert_eq!(
+                tag(0x91),
+                TagInfo {
+                    keyframe: true,
+                    ..plain
+                }
+            );
+            assert_eq!(
+                tag(0x93),
+                TagInfo {
+                    keyframe: true,
+                    ..plain
+                }
+            );
+            assert_eq!(tag(0xA3), plain);
+            assert_eq!(
+                tag(0x92),
+                TagInfo {
+                    sequence_end: true,
+                    ..plain
+                }
+            );
+            assert_eq!(
+                tag(0x94),
+                TagInfo {
+                    command: true,
+                    ..plain
+                }
+            );
+        }
+        assert_eq!(
+            video(&[0xD1, 0]),
+            TagInfo {
+                command: true,
+                ..NOTHING
+            }
+        );
+    }
+
+    #[test]
+    fn modifiers_and_tracks_are_looked_through() {
+        let nanoseconds = video(b"\x97\x02\0\0\0\x01hvc1");
+        let long = video(&[b"\x97\xff\x01\x2c", &[0; 301][..], b"\x03av01"].concat());
+        let one_codec = video(b"\x96\x11hvc1\0");
+        let many_codecs = video(b"\x96\x21\0hvc1");
+
+        assert_eq!(
+            nanoseconds,
+            TagInfo {
+                keyframe: true,
+                codec: Codec::Hevc,
+                ..NOTHING
+            }
+        );
+        assert_eq!(
+            long,
+            TagInfo {
+                keyframe: true,
+                codec: Codec::Av1,
+                ..NOTHING
+            }
+        );
+        assert_eq!(
+            one_codec,
+            TagInfo {
+                keyframe: true,
+                codec: Codec::Hevc,
+                ..NOTHING
+            }
+        );
+        assert_eq!(
+            many_codecs,
+            TagInfo {
+                keyframe: true,
+                ..NOTHING
+            }
+        );
+        assert_eq!(video(&[0x97; 40]), NOTHING);
+    }
+
+    #[test]
+    fn audio_headers_are_found_and_audio_is_never_a_key_frame() {
+        let aac = TagInfo {
+            codec: Codec::Aac,
+            ..NOTHING
+        };
+
+        assert_eq!(
+            audio(&[0xAF, 0, 0x12, 0x10]),
+            TagInfo {
+                sequence_header: true,
+                ..aac
+            }
+        );
+        assert_eq!(audio(&[0xAF, 1, 0x21]), aac);
+        assert_eq!(
+            audio(&[0x2F, 0]),
+            TagInfo {
+                codec: Codec::Mp3,
+                ..NOTHING
+            }
+        );
+        assert_eq!(
+            audio(b"\x90OpusOpusHead"),
+            TagInfo {
+                sequence_header: true,
+                codec: Codec::Opus,
+                ..NOTHING
+            }
+        );
+        assert_eq!(
+            audio(b"\x91Opus\xfc"),
+            TagInfo {
+                codec: Codec::Opus,
+                ..NOTHING
+            }
+        );
+        assert_eq!(
+            audio(b"\x95\x01Opus\0"),
+            TagInfo {
+                codec: Codec::Opus,
+                ..NOTHING
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_cut_short_or_no_media_is_nothing() {
+        assert_eq!(video(&[]), NOTHING);
+        assert_eq!(
+            video(&[0x17]),
+            TagInfo {
+                codec: Codec::Avc,
+                ..NOTHING
+            }
+        );
+        assert_eq!(audio(&[]), NOTHING);
+        assert_eq!(classify(MessageKind::DataAmf0, &[0x17, 1]), NOTHING);
+    }
 }

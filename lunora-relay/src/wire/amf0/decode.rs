@@ -13,7 +13,10 @@ impl<'a> Decoder<'a> {
     /// A decoder at the start of a message.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, values_left: MAX_VALUES }
+        Self {
+            rest: bytes,
+            values_left: MAX_VALUES,
+        }
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, Amf0Error> {
@@ -21,7 +24,10 @@ impl<'a> Decoder<'a> {
         if depth > MAX_DEPTH {
             return Err(Amf0Error::TooDeep(MAX_DEPTH));
         }
-        self.values_left = self.values_left.checked_sub(1).ok_or(Amf0Error::TooMany(MAX_VALUES))?;
+        self.values_left = self
+            .values_left
+            .checked_sub(1)
+            .ok_or(Amf0Error::TooMany(MAX_VALUES))?;
         let [kind] = self.take()?;
         Ok(match kind {
             marker::NUMBER => Value::Number(self.number()?),
@@ -42,14 +48,20 @@ impl<'a> Decoder<'a> {
             marker::STRICT_ARRAY => Value::StrictArray(self.elements(depth)?),
             marker::DATE => {
                 let millis = self.number()?;
-                Value::Date { millis, timezone: i16::from_be_bytes(self.take()?) }
+                Value::Date {
+                    millis,
+                    timezone: i16::from_be_bytes(self.take()?),
+                }
             }
             marker::LONG_STRING => Value::LongString(self.long_text()?),
             marker::UNSUPPORTED => Value::Unsupported,
             marker::XML_DOCUMENT => Value::XmlDocument(self.long_text()?),
             marker::TYPED_OBJECT => {
                 let class = self.short_text()?;
-                Value::TypedObject { class, properties: self.properties(depth)? }
+                Value::TypedObject {
+                    class,
+                    properties: self.properties(depth)?,
+                }
             }
             other => return Err(Amf0Error::Marker(other)),
         })
@@ -94,7 +106,10 @@ impl<'a> Decoder<'a> {
 
     /// A text of that many bytes; what is not UTF-8 in it is replaced.
     fn text(&mut self, len: usize) -> Result<String, Amf0Error> {
-        let (text, rest) = self.rest.split_at_checked(len).ok_or(Amf0Error::Truncated)?;
+        let (text, rest) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(Amf0Error::Truncated)?;
         self.rest = rest;
         Ok(String::from_utf8_lossy(text).into_owned())
     }

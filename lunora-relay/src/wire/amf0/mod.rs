@@ -105,9 +105,10 @@ impl Value {
         match self {
             Self::Object(properties)
             | Self::EcmaArray(properties)
-            | Self::TypedObject { properties, .. } => {
-                properties.iter().find(|(key, _)| key == name).map(|(_, value)| value)
-            }
+            | Self::TypedObject { properties, .. } => properties
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value),
             _ => None,
         }
     }

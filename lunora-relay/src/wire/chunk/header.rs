@@ -46,7 +46,9 @@ pub(super) fn parse(
     lookup: impl FnOnce(u32) -> Option<Earlier>,
 ) -> Result<Option<ChunkStart>, ChunkError> {
     let mut rest = input;
-    let Some((fmt, csid)) = basic(&mut rest) else { return Ok(None) };
+    let Some((fmt, csid)) = basic(&mut rest) else {
+        return Ok(None);
+    };
     let earlier = lookup(csid);
     let missing = earlier.and_then(|earlier| earlier.missing);
     let mut header = match earlier {
@@ -63,7 +65,11 @@ pub(super) fn parse(
     } else {
         renew(&mut rest, &mut header, fmt)
     };
-    Ok(complete.map(|()| ChunkStart { csid, size: input.len() - rest.len(), header }))
+    Ok(complete.map(|()| ChunkStart {
+        csid,
+        size: input.len() - rest.len(),
+        header,
+    }))
 }
 
 /// The header type and the chunk stream, in one to three bytes.
@@ -94,9 +100,16 @@ fn renew(rest: &mut &[u8], header: &mut MessageHeader, fmt: u8) -> Option<()> {
         header.stream_id = take(rest).map(u32::from_le_bytes)?;
     }
     header.extended = field == EXTENDED;
-    header.field = if header.extended { take(rest).map(u32::from_be_bytes)? } else { field };
-    header.timestamp =
-        if fmt == 0 { header.field } else { header.timestamp.wrapping_add(header.field) };
+    header.field = if header.extended {
+        take(rest).map(u32::from_be_bytes)?
+    } else {
+        field
+    };
+    header.timestamp = if fmt == 0 {
+        header.field
+    } else {
+        header.timestamp.wrapping_add(header.field)
+    };
     Some(())
 }
 
@@ -122,10 +135,13 @@ fn extended_follows(rest: &[u8], candidates: [u32; 3]) -> Option<bool> {
     let seen = rest.get(..4).unwrap_or(rest);
     let matches = candidates.iter().any(|candidate| {
         let candidate = candidate.to_be_bytes();
-        seen.iter().zip(candidate).enumerate().all(|(at, (&seen, candidate))| {
-            let mask = if at == 0 { 0x7F } else { 0xFF };
-            seen & mask == candidate & mask
-        })
+        seen.iter()
+            .zip(candidate)
+            .enumerate()
+            .all(|(at, (&seen, candidate))| {
+                let mask = if at == 0 { 0x7F } else { 0xFF };
+                seen & mask == candidate & mask
+            })
     });
     match (matches, seen.len()) {
         (false, _) => Some(false),

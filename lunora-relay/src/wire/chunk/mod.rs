@@ -58,8 +58,8 @@ impl ChunkLimits {
 
     /// For a peer that has only commands to send, or has not yet been allowed more.
     pub const CONTROL: Self = Self {
-        media: 256 * 1024,
-        buffered: 512 * 1024,
+        media: 1024 * 1024,
+        buffered: 2 * 1024 * 1024,
         ..Self::MEDIA
     };
 }

@@ -68,7 +68,10 @@ impl ChunkReader {
     }
 
     /// The next whole message, if there is one.
-    #[expect(clippy::should_implement_trait, reason = "not an iterator: after `None` it may go on")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "not an iterator: after `None` it may go on"
+    )]
     pub fn next(&mut self) -> Result<Option<Message>, ChunkError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -116,10 +119,18 @@ impl ChunkReader {
         let streams = &self.streams;
         let lookup = |csid| {
             let stream: &Stream = streams.get(&csid)?;
-            let missing = stream.payload.as_ref().map(|payload| stream.header.len - payload.len());
-            Some(Earlier { header: stream.header, missing })
+            let missing = stream
+                .payload
+                .as_ref()
+                .map(|payload| stream.header.len - payload.len());
+            Some(Earlier {
+                header: stream.header,
+                missing,
+            })
         };
-        let Some(start) = header::parse(&self.input, lookup)? else { return Ok(None) };
+        let Some(start) = header::parse(&self.input, lookup)? else {
+            return Ok(None);
+        };
 
         self.check_length(&start.header)?;
         if !self.streams.contains_key(&start.csid) && self.streams.len() >= self.limits.streams {
@@ -129,7 +140,10 @@ impl ChunkReader {
         let stream = self.streams.entry(start.csid).or_default();
         stream.header = start.header;
         let missing = start.header.len - stream.payload.get_or_insert_default().len();
-        Ok(Some(Chunk { csid: start.csid, left: missing.min(self.chunk_size) }))
+        Ok(Some(Chunk {
+            csid: start.csid,
+            left: missing.min(self.chunk_size),
+        }))
     }
 
     fn check_length(&self, header: &MessageHeader) -> Result<(), ChunkError> {
@@ -138,7 +152,11 @@ impl ChunkReader {
             _ => self.limits.other,
         };
         if header.len > limit {
-            return Err(ChunkError::TooLong { id: header.kind, len: header.len, limit });
+            return Err(ChunkError::TooLong {
+                id: header.kind,
+                len: header.len,
+                limit,
+            });
         }
         Ok(())
     }
@@ -162,7 +180,9 @@ impl ChunkReader {
     /// The message of a chunk stream, if the chunk just read was its last.
     fn finish(&mut self, csid: u32) -> Option<Message> {
         let stream = self.streams.get_mut(&csid)?;
-        let payload = stream.payload.take_if(|payload| payload.len() == stream.header.len)?;
+        let payload = stream
+            .payload
+            .take_if(|payload| payload.len() == stream.header.len)?;
         self.buffered -= payload.len();
         Some(Message {
             kind: MessageKind::from_id(stream.header.kind),
@@ -221,7 +241,10 @@ fn append(payload: &mut Vec<u8>, part: &[u8], len: usize) {
 
 fn number(message: &Message) -> Result<u32, ChunkError> {
     let bytes = message.payload.first_chunk();
-    bytes.copied().map(u32::from_be_bytes).ok_or(ChunkError::ShortControl(message.kind.id()))
+    bytes
+        .copied()
+        .map(u32::from_be_bytes)
+        .ok_or(ChunkError::ShortControl(message.kind.id()))
 }
 
 fn as_usize(size: u32) -> usize {

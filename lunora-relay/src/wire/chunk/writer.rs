@@ -24,7 +24,9 @@ impl ChunkWriter {
     /// A writer at the chunk size a connection starts with.
     #[must_use]
     pub const fn new() -> Self {
-        Self { chunk_size: INITIAL_CHUNK_SIZE }
+        Self {
+            chunk_size: INITIAL_CHUNK_SIZE,
+        }
     }
 
     /// Announces a chunk size and uses it from then on. The largest there can be is 24 bits.
@@ -53,8 +55,13 @@ impl ChunkWriter {
 /// `csid` is in 2..=63, here and in the functions below; a payload beyond [`MAX_MESSAGE`] is cut.
 #[must_use]
 pub fn whole(csid: u8, message: &Message, chunk_size: u32) -> Bytes {
-    let first =
-        full_header(csid, message.timestamp, message.payload.len(), message.kind, message.stream_id);
+    let first = full_header(
+        csid,
+        message.timestamp,
+        message.payload.len(),
+        message.kind,
+        message.stream_id,
+    );
     let mut next = continuation(csid);
     if message.timestamp >= EXTENDED {
         next.push(&message.timestamp.to_be_bytes());
@@ -130,8 +137,14 @@ pub struct Header {
 
 impl Header {
     fn new(fmt: u8, csid: u8) -> Self {
-        debug_assert!((2..64).contains(&csid), "chunk stream {csid} needs a longer header");
-        let mut header = Self { bytes: [0; 16], len: 0 };
+        debug_assert!(
+            (2..64).contains(&csid),
+            "chunk stream {csid} needs a longer header"
+        );
+        let mut header = Self {
+            bytes: [0; 16],
+            len: 0,
+        };
         header.push(&[fmt << 6 | csid.clamp(2, 63)]);
         header
     }
