@@ -6,7 +6,7 @@
 //! - [`fault`] wraps any adapter and makes chosen calls fail.
 //! - [`sweep`] repeats a scenario with a fault, or a crash, at every call it makes.
 //! - [`conformance`] has one test per clause of each port's contract.
-//! - [`sample`] has small valid values.
+//! - [`sample`] has small valid values, and [`strategy`] draws any.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,4 +15,6 @@ pub mod conformance;
 pub mod fault;
 pub mod memory;
 pub mod sample;
+pub mod strategy;
 pub mod sweep;
+pub mod world;

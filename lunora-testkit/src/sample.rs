@@ -5,12 +5,13 @@
 
 use jiff::Timestamp;
 use lunora_core::{
-    ExposeSecret, SecretString,
+    SecretString,
     domain::{
         Destination, DestinationId, Endpoint, EventKind, Fingerprint, HashKey, Leg, NewEvent,
         ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, OutputType, Platform,
         PushTarget, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Switch, Wanted,
     },
+    plan,
     port::{Answer, Claim, IdempotencyKey},
 };
 
@@ -98,19 +99,20 @@ pub fn target(n: u64) -> PushTarget {
     }
 }
 
-/// The hash of everything in the target, under [`hash_key`].
+/// The hash of everything in the target, as the planner hashes it under [`hash_key`].
 #[must_use]
 pub fn fingerprint(target: &PushTarget) -> Fingerprint {
-    let tail = target.tail.as_ref().map_or("", |tail| tail.expose_secret());
-    let parts = [
-        target.url.to_string(),
-        tail.to_owned(),
-        target.key.as_secret().expose_secret().to_owned(),
-    ];
-    Fingerprint(hash_key().digest(parts.iter().map(String::as_bytes)))
+    let refer = |text| SecretRef::new(SecretVersion(1), text, &hash_key());
+    let key = refer(target.key.as_secret());
+    let endpoint = Endpoint {
+        url: target.url.clone(),
+        tail: target.tail.as_ref().map(refer),
+        key: Some(key),
+    };
+    plan::fingerprint(&endpoint, &key, &hash_key())
 }
 
-/// The primary output of destination `n`, switched on.
+/// What the planner wants of [`destination`] `n`: its primary output, switched on.
 #[must_use]
 pub fn spec(n: u64) -> OutputSpec {
     spec_to(n, target(n))

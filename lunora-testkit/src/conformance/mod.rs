@@ -27,7 +27,11 @@
 //! Attributes before the fixture go on every test, for example
 //! `#[ignore = "needs DynamoDB Local"]`.
 
+pub mod control_store;
+pub mod destination_repo;
+pub mod event_log;
 pub mod output_router;
+pub mod secret_store;
 
 /// Sets up one adapter for one test, with nothing in it.
 ///
@@ -47,6 +51,11 @@ pub trait Fixture: Sized {
 /// What the macros expand to; not a part of the interface.
 #[doc(hidden)]
 pub mod private {
+    use proptest::{
+        strategy::{Strategy, ValueTree},
+        test_runner::TestRunner,
+    };
+
     /// Runs a test to its end.
     pub fn run<T>(test: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread()
@@ -54,6 +63,13 @@ pub mod private {
             .build()
             .unwrap()
             .block_on(test)
+    }
+
+    /// The same values in every run, of all that there may be.
+    pub(crate) fn drawn<S: Strategy>(strategy: &S, count: usize) -> Vec<S::Value> {
+        let mut runner = TestRunner::deterministic();
+        let mut draw = || strategy.new_tree(&mut runner).unwrap().current();
+        (0..count).map(|_| draw()).collect()
     }
 
     /// Asserts that the list in a suite's macro names all its clauses, in their order.

@@ -6,7 +6,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
-    ExposeSecret,
+    ExposeSecret, SecretString,
     domain::{ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, PushTarget, Switch},
     port::{Clock, ErrorKind, OutputRouter, Parking, PortError, RouterCapabilities},
 };
@@ -180,12 +180,9 @@ impl Output {
 }
 
 fn is_same_target(one: &PushTarget, other: &PushTarget) -> bool {
-    let secrets = |target: &PushTarget| {
-        let tail = target.tail.as_ref();
-        let tail = tail.map(|tail| tail.expose_secret().to_owned());
-        (tail, target.key.as_secret().expose_secret().to_owned())
-    };
-    one.url == other.url && secrets(one) == secrets(other)
+    let is_same =
+        |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+    is_same(&one.tc_url(), &other.tc_url()) && is_same(one.stream_name(), other.stream_name())
 }
 
 #[async_trait]

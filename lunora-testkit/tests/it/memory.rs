@@ -2,12 +2,18 @@
 
 use lunora_core::{
     domain::Scheme,
-    port::{OutputRouter, Parking, RouterCapabilities},
+    port::{
+        ControlStore, DestinationRepo, EventLog, OutputRouter, Parking, RouterCapabilities,
+        SecretStore,
+    },
 };
 use lunora_testkit::{
     conformance::Fixture,
     fault::{FaultPlan, Faulty},
-    memory::MemoryOutputRouter,
+    memory::{
+        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryOutputRouter,
+        MemorySecretStore,
+    },
 };
 
 /// Makes a module with the suite of one port on the adapter that is given.
@@ -40,12 +46,44 @@ fn under_an_idle_plan<P>(inner: P) -> Faulty<P> {
 }
 
 proves!(
+    control_store: dyn ControlStore, control_store_conformance,
+    MemoryControlStore, MemoryControlStore::default()
+);
+proves!(
+    faulty_control_store: dyn ControlStore, control_store_conformance,
+    Faulty<MemoryControlStore>, under_an_idle_plan(MemoryControlStore::default())
+);
+proves!(
+    destination_repo: dyn DestinationRepo, destination_repo_conformance,
+    MemoryDestinationRepo, MemoryDestinationRepo::default()
+);
+proves!(
+    faulty_destination_repo: dyn DestinationRepo, destination_repo_conformance,
+    Faulty<MemoryDestinationRepo>, under_an_idle_plan(MemoryDestinationRepo::default())
+);
+proves!(
+    event_log: dyn EventLog, event_log_conformance,
+    MemoryEventLog, MemoryEventLog::default()
+);
+proves!(
+    faulty_event_log: dyn EventLog, event_log_conformance,
+    Faulty<MemoryEventLog>, under_an_idle_plan(MemoryEventLog::default())
+);
+proves!(
     output_router: dyn OutputRouter, output_router_conformance,
     MemoryOutputRouter, MemoryOutputRouter::default()
 );
 proves!(
     faulty_output_router: dyn OutputRouter, output_router_conformance,
     Faulty<MemoryOutputRouter>, under_an_idle_plan(MemoryOutputRouter::default())
+);
+proves!(
+    secret_store: dyn SecretStore, secret_store_conformance,
+    MemorySecretStore, MemorySecretStore::default()
+);
+proves!(
+    faulty_secret_store: dyn SecretStore, secret_store_conformance,
+    Faulty<MemorySecretStore>, under_an_idle_plan(MemorySecretStore::default())
 );
 
 /// One that cannot keep what is off says so.

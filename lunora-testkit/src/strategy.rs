@@ -1,0 +1,422 @@
+//! Values of the domain, drawn at random.
+//!
+//! Together they reach every variant and every optional part. What is a choice
+//! among few is drawn evenly, so that small samples meet all of it.
+
+use std::{net::IpAddr, ops::Range};
+
+use jiff::Timestamp;
+use lunora_core::{
+    SecretString,
+    domain::{
+        Destination, DestinationId, DestinationName, Digest, Endpoint, EventKind, Fault,
+        FaultClass, FaultCode, FaultText, Fingerprint, Leg, NewEvent, ObservedOutput, OutputHealth,
+        OutputId, OutputState, OutputType, Platform, PresetId, ProgramKind, Progress, PushUrl,
+        Removal, RemovalCause, Scheme, SecretName, SecretRef, SecretVersion, Severity, StatusKind,
+        StreamKey, Switch, Wanted,
+    },
+    port::{Answer, Claim, IdempotencyKey},
+};
+use proptest::{option, prelude::*, sample::select};
+
+use crate::sample;
+
+/// The largest count that is drawn: what a signed column holds.
+const COUNT_MAX: u64 = i64::MAX as u64;
+
+/// A time, to the nanosecond, of the years 2020 to 2100.
+pub fn time() -> impl Strategy<Value = Timestamp> {
+    let seconds = 1_577_836_800..4_102_444_800_i64;
+    (seconds, 0..1_000_000_000_i32)
+        .prop_map(|(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds).unwrap())
+}
+
+/// Any id that is accepted.
+pub fn destination_id() -> impl Strategy<Value = DestinationId> {
+    "[A-Za-z0-9_.-]{1,128}".prop_map(|text| text.parse().unwrap())
+}
+
+/// Any name.
+pub fn destination_name() -> impl Strategy<Value = DestinationName> {
+    r"\PC{1,120}".prop_filter_map("only space", |text| text.parse().ok())
+}
+
+/// Any stream key.
+pub fn stream_key() -> impl Strategy<Value = StreamKey> {
+    "[!-~]{1,64}".prop_map(|text| StreamKey::new(&text).unwrap())
+}
+
+/// A secret text that fits where any secret does.
+pub fn secret() -> impl Strategy<Value = SecretString> {
+    "[!-~]{1,1024}".prop_map(SecretString::from)
+}
+
+/// Any name of a secret.
+pub fn secret_name() -> impl Strategy<Value = SecretName> {
+    prop_oneof![
+        1 => Just(SecretName::PublishKey),
+        4 => (destination_id(), leg()).prop_map(|(id, leg)| SecretName::StreamKey(id, leg)),
+        4 => (destination_id(), leg()).prop_map(|(id, leg)| SecretName::UrlTail(id, leg)),
+    ]
+}
+
+/// The public part of any push URL, with or without a hidden tail.
+pub fn push_url() -> impl Strategy<Value = PushUrl> {
+    any::<bool>().prop_flat_map(push_url_with_tail)
+}
+
+fn push_url_with_tail(has_tail: bool) -> impl Strategy<Value = PushUrl> {
+    let scheme = select(vec![Scheme::Rtmp, Scheme::Rtmps]);
+    let port = option::of(1..=u16::MAX);
+    let query = select(vec!["", "?backup=0", "?backup=1"]);
+    let parts = (scheme, host(), port, "[a-z0-9_-]{1,20}", query);
+    parts.prop_map(move |(scheme, host, port, app, query)| {
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let tail = if has_tail { "/***" } else { "" };
+        let text = format!("{scheme}://{host}{port}/{app}{tail}{query}");
+        text.parse().unwrap()
+    })
+}
+
+fn host() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-z][a-z0-9]{0,20}(\\.[a-z][a-z0-9]{0,10}){1,3}",
+        any::<[u8; 4]>().prop_map(|bytes| IpAddr::from(bytes).to_string()),
+        any::<[u8; 16]>().prop_map(|bytes| format!("[{}]", IpAddr::from(bytes))),
+    ]
+}
+
+/// Any digest.
+pub fn digest() -> impl Strategy<Value = Digest> {
+    "[0-9a-f]{32}".prop_map(|text| text.parse().unwrap())
+}
+
+/// Any reference to a secret.
+pub fn secret_ref() -> impl Strategy<Value = SecretRef> {
+    (1..=COUNT_MAX, digest()).prop_map(|(version, digest)| SecretRef {
+        version: SecretVersion(version),
+        digest,
+    })
+}
+
+/// An endpoint with or without a key and a tail.
+pub fn endpoint() -> impl Strategy<Value = Endpoint> {
+    let tail = option::of(secret_ref());
+    (tail, option::of(secret_ref())).prop_flat_map(|(tail, key)| {
+        push_url_with_tail(tail.is_some()).prop_map(move |url| Endpoint { url, tail, key })
+    })
+}
+
+/// Either leg.
+pub fn leg() -> impl Strategy<Value = Leg> {
+    select(vec![Leg::Primary, Leg::Backup])
+}
+
+/// Any platform, also one that this version does not know.
+pub fn platform() -> impl Strategy<Value = Platform> {
+    let known = [
+        Platform::YouTube,
+        Platform::Twitch,
+        Platform::LinkedIn,
+        Platform::X,
+        Platform::Facebook,
+        Platform::Custom,
+        Platform::Hls,
+    ];
+    prop_oneof![
+        7 => select(known.to_vec()),
+        1 => "[a-z0-9_-]{1,40}".prop_map(|word| word.parse().unwrap()),
+    ]
+}
+
+/// Any way of delivery, also one that this version does not know.
+pub fn output_type() -> impl Strategy<Value = OutputType> {
+    let known = [
+        OutputType::MediaLive,
+        OutputType::MediaConnect,
+        OutputType::Router,
+        OutputType::Channel,
+        OutputType::Relay,
+    ];
+    prop_oneof![
+        5 => select(known.to_vec()),
+        1 => "[a-z0-9_-]{1,40}".prop_map(|word| word.parse().unwrap()),
+    ]
+}
+
+/// Any destination: on or off, meant to be live or not, complete or not, ours or not.
+pub fn destination() -> impl Strategy<Value = Destination> {
+    let identity = (
+        destination_id(),
+        destination_name(),
+        platform(),
+        option::of(preset_id()),
+    );
+    let intent = (any::<bool>(), wanted(), output_type());
+    let legs = (
+        option::of(endpoint()),
+        option::of(endpoint()),
+        any::<bool>(),
+        leg(),
+    );
+    let history = (0..=COUNT_MAX, option::of(time()), time(), time());
+    (identity, intent, legs, history).prop_map(|(identity, intent, legs, history)| {
+        let (id, name, platform, preset_id) = identity;
+        let (enabled, wanted, output_type) = intent;
+        let (primary, backup, failover_enabled, active_leg) = legs;
+        let (generation, started_at, created_at, updated_at) = history;
+        Destination {
+            id,
+            name,
+            platform,
+            preset_id,
+            enabled,
+            wanted,
+            output_type,
+            primary,
+            backup,
+            failover_enabled,
+            active_leg,
+            generation,
+            started_at,
+            created_at,
+            updated_at,
+        }
+    })
+}
+
+/// So many destinations, whose ids are those of [`sample::destination_id`] from 0 on.
+pub fn destinations(count: Range<usize>) -> impl Strategy<Value = Vec<Destination>> {
+    proptest::collection::vec(destination(), count).prop_map(|mut all| {
+        for (n, destination) in all.iter_mut().enumerate() {
+            destination.id = sample::destination_id(n as u64);
+        }
+        all
+    })
+}
+
+fn preset_id() -> impl Strategy<Value = PresetId> {
+    "[A-Za-z0-9_.-]{1,128}".prop_map(|text| text.parse().unwrap())
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    select(vec![Wanted::Running, Wanted::Stopped])
+}
+
+/// Any fault.
+pub fn fault() -> impl Strategy<Value = Fault> {
+    let codes = [
+        FaultCode::AuthRejected,
+        FaultCode::NameInUse,
+        FaultCode::Dns,
+        FaultCode::Refused,
+        FaultCode::Timeout,
+        FaultCode::Tls,
+        FaultCode::RemoteClosed,
+        FaultCode::Wedged,
+        FaultCode::FormatRejected,
+        FaultCode::Quota,
+        FaultCode::Throttled,
+        FaultCode::SourceLost,
+        FaultCode::FlowStopped,
+        FaultCode::Invalid,
+        FaultCode::Provider,
+        FaultCode::Internal,
+        FaultCode::Unknown,
+    ];
+    let classes = [
+        FaultClass::Transient,
+        FaultClass::Actionable,
+        FaultClass::Terminal,
+    ];
+    (
+        select(codes.to_vec()),
+        select(classes.to_vec()),
+        r"\PC{0,300}",
+        time(),
+        1..=u32::MAX,
+    )
+        .prop_map(|(code, class, text, at, count)| Fault {
+            code,
+            class,
+            text: FaultText::from(text),
+            at,
+            count,
+        })
+}
+
+/// How an output may fare whose switch is this.
+pub fn output_health(switch: Switch) -> impl Strategy<Value = OutputHealth> {
+    let states = match switch {
+        Switch::On => vec![
+            OutputState::WaitingForSource,
+            OutputState::Connecting,
+            OutputState::Live,
+            OutputState::Unconfirmed,
+            OutputState::Reconnecting,
+            OutputState::Failed,
+        ],
+        Switch::Off => vec![OutputState::Off, OutputState::Stopping],
+    };
+    let faults = (option::of(fault()), option::of(fault()));
+    (select(states), time(), faults, progress()).prop_map(
+        |(state, since, (fault, last_fault), progress)| OutputHealth {
+            state,
+            since,
+            fault,
+            last_fault,
+            progress,
+        },
+    )
+}
+
+fn progress() -> impl Strategy<Value = Progress> {
+    (
+        0..=COUNT_MAX,
+        0..=COUNT_MAX,
+        0..=COUNT_MAX,
+        any::<u32>(),
+        option::of(0..=COUNT_MAX),
+        option::of(time()),
+    )
+        .prop_map(
+            |(bytes_sent, frames_sent, frames_dropped, reconnects, bitrate_bps, last_progress)| {
+                Progress {
+                    bytes_sent,
+                    frames_sent,
+                    frames_dropped,
+                    reconnects,
+                    bitrate_bps,
+                    last_progress,
+                }
+            },
+        )
+}
+
+/// Any output, as its router sees it.
+pub fn observed_output() -> impl Strategy<Value = ObservedOutput> {
+    (destination_id(), leg())
+        .prop_flat_map(|(destination, leg)| observed_output_of(OutputId { destination, leg }))
+}
+
+/// That output, as its router may see it.
+pub fn observed_output_of(id: OutputId) -> impl Strategy<Value = ObservedOutput> {
+    select(vec![Switch::On, Switch::Off])
+        .prop_flat_map(|switch| (Just(switch), digest(), output_health(switch)))
+        .prop_map(move |(switch, digest, health)| ObservedOutput {
+            id: id.clone(),
+            fingerprint: Fingerprint(digest),
+            switch,
+            health,
+        })
+}
+
+/// Any event.
+pub fn new_event() -> impl Strategy<Value = NewEvent> {
+    (time(), option::of(destination_id()), event_kind()).prop_map(|(at, destination, kind)| {
+        NewEvent {
+            at,
+            destination,
+            kind,
+        }
+    })
+}
+
+fn event_kind() -> impl Strategy<Value = EventKind> {
+    let bare = [
+        EventKind::RemovalFinished,
+        EventKind::DestinationStarted,
+        EventKind::DestinationStopped,
+        EventKind::DestinationRetried,
+        EventKind::ReconcileResumed,
+    ];
+    let programs = [
+        ProgramKind::Nothing,
+        ProgramKind::TestStream,
+        ProgramKind::Encoder,
+    ];
+    let changed = proptest::collection::vec("[a-z_]{1,20}", 0..5);
+    prop_oneof![
+        destination_name().prop_map(|name| EventKind::DestinationCreated { name }),
+        changed.prop_map(|changed| EventKind::DestinationUpdated { changed }),
+        destination_name().prop_map(|name| EventKind::DestinationRemoved { name }),
+        select(bare.to_vec()),
+        status_changed(),
+        (0..1000_usize).prop_map(|outputs| EventKind::DriftRepaired { outputs }),
+        (0..1000_usize, 0..1000_usize)
+            .prop_map(|(outputs, of)| EventKind::MassDetachHeld { outputs, of }),
+        time().prop_map(|until| EventKind::ReconcilePaused { until }),
+        select(programs.to_vec()).prop_map(|program| EventKind::ProgramChanged { program }),
+    ]
+}
+
+fn status_changed() -> impl Strategy<Value = EventKind> {
+    let severity = select(vec![
+        Severity::Ok,
+        Severity::SelfHealing,
+        Severity::ActionNeeded,
+    ]);
+    (
+        option::of(status_kind()),
+        status_kind(),
+        severity,
+        option::of(fault()),
+        option::of(fault()),
+    )
+        .prop_map(
+            |(from, to, severity, fault, last_fault)| EventKind::StatusChanged {
+                from,
+                to,
+                severity,
+                fault,
+                last_fault,
+            },
+        )
+}
+
+fn status_kind() -> impl Strategy<Value = StatusKind> {
+    select(vec![
+        StatusKind::Disabled,
+        StatusKind::Idle,
+        StatusKind::WaitingForSource,
+        StatusKind::Connecting,
+        StatusKind::Live,
+        StatusKind::Unconfirmed,
+        StatusKind::Reconnecting,
+        StatusKind::FailedOver,
+        StatusKind::Failed,
+        StatusKind::Stopping,
+    ])
+}
+
+/// Any removal.
+pub fn removal() -> impl Strategy<Value = Removal> {
+    let causes = vec![RemovalCause::Deleted, RemovalCause::CreateUnfinished];
+    (destination_id(), select(causes), time()).prop_map(|(destination, cause, recorded_at)| {
+        Removal {
+            destination,
+            cause,
+            recorded_at,
+        }
+    })
+}
+
+/// Any idempotency key.
+pub fn idempotency_key() -> impl Strategy<Value = IdempotencyKey> {
+    "[!-~]{1,128}".prop_map(|text| text.parse().unwrap())
+}
+
+/// Any claim, unanswered.
+pub fn claim() -> impl Strategy<Value = Claim> {
+    (digest(), destination_id(), time()).prop_map(|(request, destination, at)| Claim {
+        request,
+        destination,
+        at,
+        answer: None,
+    })
+}
+
+/// Any answer.
+pub fn answer() -> impl Strategy<Value = Answer> {
+    (100..600_u16, r"\PC{0,200}").prop_map(|(status, body)| Answer { status, body })
+}
