@@ -199,17 +199,25 @@ pub fn plan(
         }
     }
 
-    let free = capabilities.outputs_max.saturating_sub(kept.len());
     parked.sort_by(by_age);
     newcomers.sort_by(by_age);
-    let evicted = newcomers.len().saturating_sub(free).min(parked.len());
+    let room = |evicted: usize| {
+        capabilities
+            .outputs_max
+            .saturating_sub(kept.len() - evicted)
+    };
+    let short = (kept.len() + newcomers.len()).saturating_sub(capabilities.outputs_max);
+    let mut evicted = short.min(parked.len());
+    if room(evicted) == 0 {
+        evicted = 0; // It would be for nothing.
+    }
     for wish in parked.drain(..evicted) {
         steps.forget(&wish.id);
         let id = wish.id.clone();
         steps.detach.push(Step::Detach(id, DetachReason::MakesRoom));
     }
     for (place, wish) in newcomers.into_iter().enumerate() {
-        if place < free + evicted {
+        if place < room(evicted) {
             steps.attach.push(Step::Attach(wish.id.clone()));
         } else {
             let outputs_max = capabilities.outputs_max;

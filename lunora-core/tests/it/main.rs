@@ -1,1 +1,10 @@
-//! In the making.
+//! The planner and the use cases over the fakes of `lunora-testkit`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod destinations;
+mod plan;
+mod reconciler;
+mod status;
+mod sweep;
+mod workers;

@@ -1,0 +1,271 @@
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use lunora_core::{
+    SecretString,
+    domain::{
+        EventKind, FaultCode, Leg, OutputState, OutputType, SecretName, Severity, StatusKind,
+        Switch,
+    },
+    port::{
+        Clock, ControlStore, DestinationRepo, DestinationRepoExt, Expect, OutputRouter, Pause,
+        RouterCapabilities, SecretStore,
+    },
+    service::{Cause, Scope, Start},
+};
+use lunora_testkit::{fault::FaultPlan, sample, world::World};
+
+#[tokio::test]
+async fn rule_9_many_outputs_without_a_row_are_held_until_an_admin_lets_them_go() {
+    let world = World::default().with_running(3).await;
+    for n in 1..=3 {
+        let id = sample::destination_id(n);
+        let row = world.destinations.get(&id).await.unwrap().unwrap();
+        world.destinations.remove(&id, &row.revision).await.unwrap();
+    }
+
+    let report = world.pass().await;
+    assert_eq!((report.held, world.on().len()), (3, 3), "nothing is done");
+    let snapshot = world.reconciler.look().await.unwrap();
+    assert_eq!(snapshot.held, 3);
+    world.pass().await;
+    let held = EventKind::MassDetachHeld { outputs: 3, of: 3 };
+    assert_eq!(
+        world.events_of(None).await,
+        [held],
+        "it is told once, and not by every pass"
+    );
+
+    world.reconciler.release_held().await.unwrap();
+    assert_eq!(world.on(), []);
+    assert_eq!(world.secrets.names(), []);
+}
+
+#[tokio::test]
+async fn rule_9_one_of_many_whose_row_is_gone_is_detached_after_a_strong_read() {
+    let world = World::default().with_running(5).await;
+    let id = sample::destination_id(5);
+    let row = world.destinations.get(&id).await.unwrap().unwrap();
+    world.destinations.remove(&id, &row.revision).await.unwrap();
+
+    assert_eq!(world.pass().await.held, 0);
+    assert!(!world.on().contains(&sample::output_id(5)));
+    let events = world.events_of(Some(&id)).await;
+    assert_eq!(events.last(), Some(&EventKind::RemovalFinished));
+    let name = SecretName::StreamKey(id, Leg::Primary);
+    assert!(
+        !world.secrets.names().contains(&name),
+        "its key is forgotten"
+    );
+}
+
+#[tokio::test]
+async fn rule_13_a_row_of_another_way_is_shown_and_left_alone() {
+    let world = World::default().with_running(1).await;
+    let mut row = sample::destination(2);
+    row.output_type = OutputType::MediaLive;
+    world.destinations.create(&row).await.unwrap();
+
+    assert_eq!(world.pass().await.done, []);
+    assert_eq!(world.on(), [sample::output_id(1)]);
+    let snapshot = world.reconciler.look().await.unwrap();
+    assert!(snapshot.entries.contains_key(&row.id));
+}
+
+#[tokio::test]
+async fn rule_15_a_pause_keeps_outputs_as_they_are_and_ends_by_itself() {
+    let world = World::default().with_running(1).await;
+    let until = world.clock.now() + SignedDuration::from_mins(10);
+    world
+        .control
+        .set_pause(Some(Pause { until }))
+        .await
+        .unwrap();
+
+    world
+        .service
+        .stop(&sample::destination_id(1))
+        .await
+        .unwrap();
+    assert!(world.pass().await.paused);
+    assert_eq!(world.on().len(), 1);
+
+    world.clock.advance(Duration::from_secs(601));
+    assert!(!world.pass().await.paused);
+    assert_eq!(world.on(), []);
+}
+
+#[tokio::test]
+async fn rule_15_what_a_routine_pass_mends_is_told_as_drift() {
+    let world = World::default().with_running(1).await;
+    world.pass().await;
+    assert_eq!(world.events_of(None).await, [], "nothing was to mend");
+
+    world.router.detach(&[sample::output_id(1)]).await;
+    world.pass().await;
+    assert_eq!(
+        world.events_of(None).await,
+        [EventKind::DriftRepaired { outputs: 1 }]
+    );
+    assert_eq!(world.on().len(), 1);
+}
+
+#[tokio::test]
+async fn rule_23_a_key_that_somebody_else_changed_causes_one_update_of_that_leg_alone() {
+    let world = World::default().with_running(2).await;
+    let id = sample::destination_id(1);
+    let name = SecretName::StreamKey(id.clone(), Leg::Primary);
+    let text = SecretString::from("changed-elsewhere");
+    world.secrets.keep(&name, &text).await.unwrap();
+    // The output has to be made anew, so the key is read.
+    world.router.detach(&[sample::output_id(1)]).await;
+
+    world.pass().await;
+    assert_eq!(world.pass().await.done, []);
+    let row = world.row(1).await;
+    let key = row.primary.unwrap().key.unwrap();
+    assert_eq!(key.version.0, 2);
+    assert_eq!(row.generation, 1, "nothing that is wanted changed");
+    assert_eq!(world.router.interruptions(&sample::output_id(2)), 0);
+}
+
+#[tokio::test]
+async fn a_destination_whose_key_is_lost_says_so_and_can_still_be_stopped() {
+    let world = World::default().with_running(1).await;
+    let id = sample::destination_id(1);
+    let name = SecretName::StreamKey(id.clone(), Leg::Primary);
+    world.secrets.forget(&name).await.unwrap();
+    world.service.stop(&id).await.unwrap();
+    assert_eq!(world.on(), [], "a manual stop always wins");
+
+    world.service.start(&id).await.unwrap();
+    let status = world.status(1).await;
+    assert_eq!(status.kind, StatusKind::Failed);
+    assert_eq!(status.severity, Severity::ActionNeeded);
+    assert_eq!(status.fault.unwrap().code, FaultCode::Invalid);
+}
+
+#[tokio::test]
+async fn a_router_that_refuses_is_shown_until_it_takes_the_step() {
+    let plan = FaultPlan::none();
+    let world = World::new(&plan);
+    world.create(1, Start::Later).await.unwrap();
+    plan.forget_calls();
+    world
+        .service
+        .start(&sample::destination_id(1))
+        .await
+        .unwrap();
+    let apply = plan
+        .calls()
+        .iter()
+        .position(|call| *call == "OutputRouter::apply");
+    world
+        .service
+        .stop(&sample::destination_id(1))
+        .await
+        .unwrap();
+    world.router.detach(&[sample::output_id(1)]).await;
+
+    plan.forget_calls();
+    plan.fail_at(apply.unwrap(), lunora_testkit::fault::Fault::Before);
+    world
+        .service
+        .start(&sample::destination_id(1))
+        .await
+        .unwrap();
+    let status = world.status(1).await;
+    assert_eq!(status.kind, StatusKind::Reconnecting);
+    assert_eq!(status.fault.unwrap().code, FaultCode::Provider);
+
+    plan.clear();
+    world.pass().await;
+    let status = world.status(1).await;
+    assert_eq!((status.kind, status.fault), (StatusKind::Live, None));
+}
+
+#[tokio::test]
+async fn rule_6_what_does_not_fit_carries_quota_and_nothing_live_moves() {
+    let world = World::with_capabilities(&FaultPlan::none(), RouterCapabilities::rtmp(2));
+    let world = world.with_running(3).await;
+    assert_eq!(world.on(), [sample::output_id(1), sample::output_id(2)]);
+    let status = world.status(3).await;
+    assert_eq!(status.kind, StatusKind::Failed);
+    assert_eq!(status.fault.unwrap().code, FaultCode::Quota);
+
+    world
+        .service
+        .stop(&sample::destination_id(1))
+        .await
+        .unwrap();
+    world
+        .service
+        .retry(&sample::destination_id(3))
+        .await
+        .unwrap();
+    assert_eq!(world.on(), [sample::output_id(2), sample::output_id(3)]);
+    assert_eq!(world.router.interruptions(&sample::output_id(2)), 0);
+}
+
+#[tokio::test]
+async fn rule_20_a_poll_is_answered_from_a_snapshot_of_at_most_five_seconds() {
+    let plan = FaultPlan::none();
+    let world = World::new(&plan).with_running(1).await;
+    world.reconciler.look().await.unwrap();
+
+    plan.forget_calls();
+    world.clock.advance(Duration::from_secs(5));
+    world.reconciler.snapshot().await.unwrap();
+    assert_eq!(plan.calls(), [""; 0]);
+    world.clock.advance(Duration::from_secs(1));
+    world.reconciler.snapshot().await.unwrap();
+    assert_ne!(plan.calls(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_status_change_is_told_once() {
+    let world = World::default().with_running(1).await;
+    let kinds = async || {
+        let events = world.events_of(Some(&sample::destination_id(1))).await;
+        let to = events.into_iter().filter_map(|event| match event {
+            EventKind::StatusChanged { to, .. } => Some(to),
+            _ => None,
+        });
+        to.collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        world.reconciler.look().await.unwrap();
+    }
+    assert_eq!(kinds().await, [StatusKind::Connecting, StatusKind::Live]);
+
+    let mut health = world.router.observe().await.unwrap().remove(0).health;
+    health.state = OutputState::Reconnecting;
+    world.router.set_health(&sample::output_id(1), health);
+    for _ in 0..3 {
+        world.reconciler.look().await.unwrap();
+    }
+    assert_eq!(kinds().await.last(), Some(&StatusKind::Reconnecting));
+    assert_eq!(kinds().await.len(), 3);
+}
+
+#[tokio::test]
+async fn rule_8_a_row_that_changed_since_it_was_read_is_planned_again() {
+    // The row says running when the pass lists it, and stopped when it asks again.
+    let world = World::default().with_running(1).await;
+    let stored = world.destinations.get(&sample::destination_id(1)).await;
+    let stored = stored.unwrap().unwrap();
+    let mut row = stored.value;
+    row.wanted = lunora_core::domain::Wanted::Stopped;
+    row.generation += 1;
+    let expect = Expect::Revision(stored.revision);
+    world.destinations.put(&row, expect).await.unwrap();
+
+    let scope = Scope::One(row.id.clone());
+    world
+        .reconciler
+        .reconcile(scope, Cause::Asked)
+        .await
+        .unwrap();
+    let specs = world.router.specs();
+    assert_eq!(specs[0].switch, Switch::Off, "it is off and keeps its slot");
+}

@@ -1,0 +1,105 @@
+use lunora_core::{
+    domain::{
+        Fault, FaultClass, FaultCode, Leg, ObservedOutput, OutputState, Severity, StatusKind,
+        Wanted,
+    },
+    plan::{Evidence, status},
+};
+use lunora_testkit::sample;
+
+fn seen(state: OutputState) -> ObservedOutput {
+    let mut observed = sample::observed(1);
+    observed.health.state = state;
+    observed
+}
+
+#[test]
+fn rule_3_live_needs_evidence_and_a_wish_alone_is_connecting() {
+    let row = sample::destination(1);
+    let wished = status(&row, Evidence::default());
+    assert_eq!(wished.kind, StatusKind::Connecting);
+
+    for (state, kind) in [
+        (OutputState::Connecting, StatusKind::Connecting),
+        (OutputState::WaitingForSource, StatusKind::WaitingForSource),
+        (OutputState::Live, StatusKind::Live),
+        (OutputState::Unconfirmed, StatusKind::Unconfirmed),
+        (OutputState::Reconnecting, StatusKind::Reconnecting),
+        (OutputState::Failed, StatusKind::Failed),
+    ] {
+        let observed = seen(state);
+        let evidence = Evidence {
+            observed: Some(&observed),
+            ..Evidence::default()
+        };
+        assert_eq!(status(&row, evidence).kind, kind);
+    }
+}
+
+#[test]
+fn what_is_told_to_stop_shows_stopping_until_its_output_is_off() {
+    let mut row = sample::destination(1);
+    row.wanted = Wanted::Stopped;
+    for (state, kind) in [
+        (OutputState::Live, StatusKind::Stopping),
+        (OutputState::Stopping, StatusKind::Stopping),
+        (OutputState::Off, StatusKind::Idle),
+    ] {
+        let observed = seen(state);
+        let evidence = Evidence {
+            observed: Some(&observed),
+            ..Evidence::default()
+        };
+        assert_eq!(status(&row, evidence).kind, kind);
+    }
+}
+
+#[test]
+fn live_by_the_backup_is_failed_over() {
+    let mut row = sample::destination(1);
+    row.active_leg = Leg::Backup;
+    let observed = seen(OutputState::Live);
+    let evidence = Evidence {
+        observed: Some(&observed),
+        ..Evidence::default()
+    };
+    assert_eq!(status(&row, evidence).kind, StatusKind::FailedOver);
+}
+
+#[test]
+fn red_means_that_a_person_must_act() {
+    let row = sample::destination(1);
+    for (class, severity) in [
+        (FaultClass::Transient, Severity::SelfHealing),
+        (FaultClass::Actionable, Severity::ActionNeeded),
+        (FaultClass::Terminal, Severity::ActionNeeded),
+    ] {
+        let mut observed = seen(OutputState::Reconnecting);
+        let fault = Fault::new(FaultCode::Refused, class, "refused", sample::time());
+        observed.health.fault = Some(fault);
+        let evidence = Evidence {
+            observed: Some(&observed),
+            ..Evidence::default()
+        };
+        assert_eq!(status(&row, evidence).severity, severity);
+    }
+}
+
+#[test]
+fn the_last_fault_survives_success() {
+    let row = sample::destination(1);
+    let mut observed = seen(OutputState::Live);
+    let fault = Fault::new(
+        FaultCode::Dns,
+        FaultClass::Transient,
+        "gone",
+        sample::time(),
+    );
+    observed.health.last_fault = Some(fault.clone());
+    let evidence = Evidence {
+        observed: Some(&observed),
+        ..Evidence::default()
+    };
+    let status = status(&row, evidence);
+    assert_eq!((status.fault, status.last_fault), (None, Some(fault)));
+}

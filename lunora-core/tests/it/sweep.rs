@@ -1,0 +1,241 @@
+//! Every use case that writes, with a fault and with a crash at every call that
+//! it makes: nothing is orphaned, lost or doubled, and it can be repeated.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use lunora_core::{
+    domain::{DestinationId, Edit, KeyInput, OutputId, OutputType, SecretName, Wanted},
+    plan::{Wish, wish},
+    port::{DestinationRepo, DestinationRepoExt},
+    service::{DestinationError, DestinationPatch, LegEdit, Start},
+};
+use lunora_testkit::{
+    fault::FaultPlan,
+    sample,
+    sweep::{Run, sweep, sweep_crashes},
+    world::World,
+};
+
+/// What holds whatever happened, once another worker has made its pass.
+async fn check_world(world: &World, run: Run) {
+    let worker = world.worker();
+    let scope = || lunora_core::service::Scope::All;
+    let pass = || worker.reconcile(scope(), lunora_core::service::Cause::Routine);
+    pass().await.unwrap();
+    let second = pass().await.unwrap();
+    assert!(
+        second.done.is_empty(),
+        "{run}, a second pass finds work: {second:?}"
+    );
+
+    let rows = world.destinations.list_all().await.unwrap();
+    let rows: Vec<_> = rows.into_iter().map(|row| row.value).collect();
+    let mut wanted: BTreeSet<OutputId> = BTreeSet::new();
+    for row in &rows {
+        if let Wish::Output(wished) = wish(row, &OutputType::Relay, &sample::hash_key()) {
+            let spec = world.router.specs();
+            let spec = spec.iter().find(|spec| spec.id == wished.id);
+            if wished.switch == lunora_core::domain::Switch::On {
+                let spec = spec.unwrap_or_else(|| panic!("{run}, {} is lost", wished.id));
+                assert_eq!(
+                    spec.fingerprint, wished.fingerprint,
+                    "{run}, it is not as wanted"
+                );
+                wanted.insert(wished.id);
+            }
+        }
+    }
+    let on: BTreeSet<OutputId> = world.on().into_iter().collect();
+    assert_eq!(on, wanted, "{run}, an output is orphaned or lost");
+
+    // Long after, a create that stopped half way has left nothing either.
+    world.clock.advance(Duration::from_secs(3600));
+    pass().await.unwrap();
+    let ids: BTreeSet<DestinationId> = rows.into_iter().map(|row| row.id).collect();
+    for name in world.secrets.names() {
+        let (SecretName::StreamKey(id, _) | SecretName::UrlTail(id, _)) = &name else {
+            panic!("{run}, an unexpected secret {name}");
+        };
+        assert!(ids.contains(id), "{run}, {name} is orphaned");
+    }
+}
+
+async fn sweep_both<E: std::fmt::Debug>(
+    world: impl AsyncFn(FaultPlan) -> World,
+    scenario: impl AsyncFn(&World) -> Result<(), E>,
+    check: impl AsyncFn(&World, Run),
+) {
+    let both = async |world: &World, run: Run| {
+        check_world(world, run).await;
+        if run.succeeded {
+            check(world, run).await;
+        }
+    };
+    sweep(&world, &scenario, &both).await;
+    sweep_crashes(&world, &scenario, &both).await;
+}
+
+/// Three destinations: 1 and 2 run, 3 is stopped.
+async fn three(plan: FaultPlan) -> World {
+    let world = World::new(&plan).with_running(2).await;
+    world.create(3, Start::Later).await.unwrap();
+    world
+}
+
+fn id(n: u64) -> DestinationId {
+    sample::destination_id(n)
+}
+
+fn undisturbed(world: &World, siblings: &[u64], run: Run) {
+    for n in siblings {
+        let output = sample::output_id(*n);
+        assert_eq!(
+            world.router.interruptions(&output),
+            0,
+            "{run}, {output} was disturbed"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_create_can_be_repeated_after_any_one_fault() {
+    let scenario = async |world: &World| world.create(9, Start::Later).await;
+    sweep_both(three, scenario, async |world: &World, run: Run| {
+        assert_eq!(world.row(9).await.wanted, Wanted::Stopped, "{run}");
+        undisturbed(world, &[1, 2], run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rule_2_a_create_that_starts_can_be_repeated_after_any_one_fault() {
+    let scenario = async |world: &World| world.create(9, Start::Now).await;
+    sweep_both(three, scenario, async |world: &World, run: Run| {
+        assert!(world.on().contains(&sample::output_id(9)), "{run}");
+        undisturbed(world, &[1, 2, 9], run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_edit_of_url_and_key_can_be_repeated_after_any_one_fault() {
+    let edit = async |world: &World| {
+        let key = KeyInput::from_text("another-key").unwrap();
+        let primary = LegEdit::parse(Edit::Set("rtmp://127.0.0.1:9/other?token=t"), key).unwrap();
+        let patch = DestinationPatch {
+            primary,
+            ..DestinationPatch::default()
+        };
+        world.service.update(&id(1), &patch, None).await.map(drop)
+    };
+    sweep_both(three, edit, async |world: &World, run: Run| {
+        assert!(world.on().contains(&sample::output_id(1)), "{run}");
+        assert_eq!(
+            world.row(1).await.primary.unwrap().url.to_string(),
+            "rtmp://127.0.0.1:9/other/***"
+        );
+        undisturbed(world, &[2], run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rule_22_a_removal_of_the_key_can_be_repeated_after_any_one_fault() {
+    let edit = async |world: &World| {
+        let primary = LegEdit::parse(Edit::Keep, KeyInput::Removed).unwrap();
+        let patch = DestinationPatch {
+            primary,
+            ..DestinationPatch::default()
+        };
+        world.service.update(&id(1), &patch, None).await.map(drop)
+    };
+    sweep_both(three, edit, async |world: &World, run: Run| {
+        assert_eq!(world.row(1).await.wanted, Wanted::Stopped, "{run}");
+        let name = SecretName::StreamKey(id(1), lunora_core::domain::Leg::Primary);
+        assert!(!world.secrets.names().contains(&name), "{run}");
+        undisturbed(world, &[2], run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rule_1_a_disable_can_be_repeated_after_any_one_fault() {
+    let edit = async |world: &World| {
+        let patch = DestinationPatch {
+            enabled: Some(false),
+            ..DestinationPatch::default()
+        };
+        world.service.update(&id(1), &patch, None).await.map(drop)
+    };
+    sweep_both(three, edit, async |world: &World, run: Run| {
+        let specs = world.router.specs();
+        let there = specs.iter().any(|spec| spec.id == sample::output_id(1));
+        assert!(!there, "{run}, what is not enabled is detached");
+        undisturbed(world, &[2], run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rule_12_a_removal_can_be_repeated_after_any_one_fault() {
+    let remove = async |world: &World| match world.service.remove(&id(1), None).await {
+        // A repetition after the reply was lost.
+        Err(DestinationError::NotFound { .. }) => Ok(()),
+        outcome => outcome,
+    };
+    sweep_both(three, remove, async |world: &World, run: Run| {
+        assert_eq!(world.destinations.get(&id(1)).await.unwrap(), None, "{run}");
+        undisturbed(world, &[2], run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_start_can_be_repeated_after_any_one_fault() {
+    let start = async |world: &World| world.service.start(&id(3)).await.map(drop);
+    sweep_both(three, start, async |world: &World, run: Run| {
+        assert!(world.on().contains(&sample::output_id(3)), "{run}");
+        undisturbed(world, &[1, 2, 3], run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stop_can_be_repeated_after_any_one_fault() {
+    let stop = async |world: &World| world.service.stop(&id(1)).await.map(drop);
+    sweep_both(three, stop, async |world: &World, run: Run| {
+        assert!(!world.on().contains(&sample::output_id(1)), "{run}");
+        undisturbed(world, &[2], run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_retry_can_be_repeated_after_any_one_fault() {
+    let retry = async |world: &World| world.service.retry(&id(1)).await.map(drop);
+    sweep_both(three, retry, async |world: &World, run: Run| {
+        undisturbed(world, &[1, 2], run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn property_4_a_pass_over_lost_outputs_can_be_repeated_after_any_one_fault() {
+    let world = async |plan: FaultPlan| {
+        let world = three(plan).await;
+        // As after a restart of the relay: nothing is there any more.
+        let ids: Vec<OutputId> = world.on();
+        use lunora_core::port::OutputRouter;
+        world.router.detach(&ids).await;
+        world
+    };
+    let pass = async |world: &World| {
+        let scope = lunora_core::service::Scope::All;
+        let cause = lunora_core::service::Cause::Asked;
+        world.worker().reconcile(scope, cause).await.map(drop)
+    };
+    sweep_both(world, pass, async |world: &World, run: Run| {
+        assert_eq!(world.on().len(), 2, "{run}");
+    })
+    .await;
+}

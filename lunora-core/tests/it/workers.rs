@@ -1,0 +1,1 @@
+//! Several workers at once, at every step of each other.
