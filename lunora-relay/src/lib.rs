@@ -1,3 +1,40 @@
-//! In the making.
+//! The local media engine of Lunora: an encoder publishes RTMP to it, and it
+//! pushes RTMP and RTMPS to many destinations, each of which is added, edited,
+//! switched and removed without any other noticing.
+//!
+//! A [`Relay`] runs on a thread and a runtime of its own. [`Relay::router`] is
+//! its port to the domain, an [`OutputRouter`](lunora_core::port::OutputRouter).
+//!
+//! - `ingest` and `demo` are where a program comes from: one encoder at a time,
+//!   or a test stream that plays until one publishes.
+//! - `fanout` brings it to every output: one timeline, each message serialised
+//!   once, one bounded queue an output.
+//! - `output` is the life of one output: connect, publish, retry, say goodbye.
+//!   `dial` and `tls` are its only way to the network.
+//! - `engine` runs all of these; `router` is how others talk to it.
+//! - [`wire`] is RTMP and FLV as bytes and values, without a socket.
+//! - [`sink`] is a receiver: it shows what arrives, and can misbehave for tests.
 
+mod config;
+mod demo;
+mod dial;
+mod engine;
+mod fanout;
+mod ingest;
+mod lock;
+mod news;
+mod output;
+mod program;
+mod relay;
+mod router;
+pub mod sink;
+mod tls;
+mod transport;
 pub mod wire;
+
+pub use config::{Idle, Ingest, RelayConfig, StartError};
+pub use dial::{DialPolicy, Resolver, SystemResolver};
+pub use program::{OnAir, Program};
+pub use relay::Relay;
+pub use router::RelayRouter;
+pub use tls::CertificatesError;

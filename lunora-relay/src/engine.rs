@@ -1,0 +1,293 @@
+//! The data plane: a thread and a runtime of its own.
+//!
+//! Nothing that an API or a store does can delay a frame, because nothing but this thread ever
+//! takes a lock or a turn that a frame waits for. Others send it a [`Command`] and wait.
+
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+
+use lunora_core::{
+    domain::{ObservedOutput, OutputId, OutputSpec, OutputState, Switch},
+    port::Clock,
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tracing::{Instrument, info, info_span};
+
+use crate::{
+    demo::Demo,
+    ingest::{self, Doorkeeper},
+    news::News,
+    output::{Health, Output, Surroundings, Wish},
+};
+
+/// The most outputs: each has a connection, and a process has 1,024 files unless told otherwise.
+pub(crate) const OUTPUTS_MAX: usize = 500;
+/// Within which the last goodbye is said.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(1_700);
+
+/// What the data plane is asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Apply(Vec<OutputSpec>, oneshot::Sender<Vec<Result<(), NoRoom>>>),
+    Detach(Vec<OutputId>, oneshot::Sender<()>),
+    Retry(Vec<OutputId>, oneshot::Sender<()>),
+    Observe(oneshot::Sender<Vec<ObservedOutput>>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// There are as many outputs as there can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{OUTPUTS_MAX} outputs are there already")]
+pub(crate) struct NoRoom;
+
+/// Everything that the data plane starts with.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) around: Surroundings,
+    pub(crate) ingest: Option<(std::net::TcpListener, Doorkeeper)>,
+    pub(crate) demo: Option<Demo>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) news: News,
+    pub(crate) input_rate: watch::Sender<Option<u64>>,
+}
+
+/// Starts the thread. It ends after a [`Command::Shutdown`], or when no sender is left.
+pub(crate) fn start(parts: Parts, commands: mpsc::Receiver<Command>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let thread = std::thread::Builder::new().name("lunora-relay".into());
+    thread.spawn(move || {
+        runtime.block_on(Engine::new(parts).run(commands));
+        // A look-up of a name cannot be stopped, and is not worth waiting for.
+        runtime.shutdown_background();
+    })?;
+    Ok(())
+}
+
+struct Engine {
+    parts: Parts,
+    outputs: BTreeMap<OutputId, Running>,
+    /// Detached, with a publish that has not ended yet.
+    leaving: BTreeMap<OutputId, Ended>,
+    sources: JoinSet<()>,
+    bytes_in: u64,
+}
+
+/// Closed once the task of an output has ended.
+type Ended = watch::Receiver<()>;
+
+struct Running {
+    wish: watch::Sender<Wish>,
+    health: Arc<Health>,
+    ended: Ended,
+}
+
+impl Running {
+    fn wants(&self, spec: &OutputSpec) -> bool {
+        let wish = self.wish.borrow();
+        wish.spec
+            .as_ref()
+            .is_some_and(|now| (now.fingerprint, now.switch) == (spec.fingerprint, spec.switch))
+    }
+
+    fn detach(&self) {
+        self.wish.send_modify(|wish| wish.spec = None);
+    }
+}
+
+impl Engine {
+    fn new(parts: Parts) -> Self {
+        let (outputs, leaving) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            parts,
+            outputs,
+            leaving,
+            sources: JoinSet::new(),
+            bytes_in: 0,
+        }
+    }
+
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        self.start_sources();
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let command = tokio::select! {
+                command = commands.recv() => command,
+                _ = second.tick() => {
+                    self.meter();
+                    continue;
+                }
+            };
+            // Whoever asked may have given up meanwhile; then nobody hears the answer.
+            match command {
+                Some(Command::Apply(specs, reply)) => {
+                    let _ = reply.send(specs.into_iter().map(|spec| self.apply(spec)).collect());
+                }
+                Some(Command::Detach(ids, reply)) => self.detach(&ids, reply),
+                Some(Command::Retry(ids, reply)) => {
+                    self.retry(&ids);
+                    let _ = reply.send(());
+                }
+                Some(Command::Observe(reply)) => {
+                    let _ = reply.send(self.observe());
+                }
+                Some(Command::Shutdown(reply)) => {
+                    self.shut_down().await;
+                    let _ = reply.send(());
+                    return;
+                }
+                None => return self.shut_down().await,
+            }
+        }
+    }
+
+    fn start_sources(&mut self) {
+        let hub = &self.parts.around.hub;
+        if let Some(demo) = self.parts.demo.take() {
+            self.sources
+                .spawn(demo.run(Arc::clone(hub)).instrument(info_span!("demo")));
+        }
+        let Some((listener, doorkeeper)) = self.parts.ingest.take() else {
+            return;
+        };
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => {
+                self.sources
+                    .spawn(ingest::run(listener, Arc::new(doorkeeper), Arc::clone(hub)));
+            }
+            Err(error) => tracing::error!(%error, "no encoder can publish"),
+        }
+    }
+
+    fn apply(&mut self, spec: OutputSpec) -> Result<(), NoRoom> {
+        if let Some(running) = self.outputs.get(&spec.id) {
+            if !running.wants(&spec) {
+                info!(output = %spec.id, switch = ?spec.switch, "changed");
+                running
+                    .wish
+                    .send_modify(|wish| wish.spec = Some(Arc::new(spec)));
+            }
+            return Ok(());
+        }
+        if OUTPUTS_MAX <= self.outputs.len() {
+            return Err(NoRoom);
+        }
+        info!(output = %spec.id, switch = ?spec.switch, "added");
+        let running = self.spawn(spec.clone());
+        self.outputs.insert(spec.id, running);
+        Ok(())
+    }
+
+    fn spawn(&mut self, spec: OutputSpec) -> Running {
+        let state = match spec.switch {
+            Switch::Off => OutputState::Off,
+            Switch::On => OutputState::Connecting,
+        };
+        let predecessor = self.leaving.remove(&spec.id);
+        let wish = watch::Sender::new(Wish {
+            spec: Some(Arc::new(spec)),
+            retries: 0,
+        });
+        let Parts {
+            around,
+            clock,
+            news,
+            ..
+        } = &self.parts;
+        let health = Arc::new(Health::new(state, Arc::clone(clock), news.clone()));
+        let output = Output::new(wish.subscribe(), around.clone(), Arc::clone(&health));
+        let (ending, ended) = watch::channel(());
+        tokio::spawn(async move {
+            // The same name again: not before its last publish has ended.
+            if let Some(mut predecessor) = predecessor {
+                let _ = predecessor.changed().await;
+            }
+            output.run().await;
+            drop(ending);
+        });
+        news.tell();
+        Running {
+            wish,
+            health,
+            ended,
+        }
+    }
+
+    fn detach(&mut self, ids: &[OutputId], reply: oneshot::Sender<()>) {
+        self.leaving.retain(|_, ended| ended.has_changed().is_ok());
+        for id in ids {
+            if let Some(running) = self.outputs.remove(id) {
+                info!(output = %id, "removed");
+                running.detach();
+                self.leaving.insert(id.clone(), running.ended);
+            }
+        }
+        let leaving = ids.iter().filter_map(|id| self.leaving.get(id).cloned());
+        let leaving: Vec<Ended> = leaving.collect();
+        let news = self.parts.news.clone();
+        tokio::spawn(async move {
+            until_ended(leaving).await;
+            news.tell();
+            let _ = reply.send(());
+        });
+    }
+
+    fn retry(&self, ids: &[OutputId]) {
+        for running in ids.iter().filter_map(|id| self.outputs.get(id)) {
+            running.wish.send_modify(|wish| wish.retries += 1);
+        }
+    }
+
+    fn observe(&self) -> Vec<ObservedOutput> {
+        let observed = self.outputs.iter().filter_map(|(id, running)| {
+            let spec = running.wish.borrow().spec.clone()?;
+            Some(ObservedOutput {
+                id: id.clone(),
+                fingerprint: spec.fingerprint,
+                switch: spec.switch,
+                health: running.health.observe(),
+            })
+        });
+        observed.collect()
+    }
+
+    fn meter(&mut self) {
+        self.outputs
+            .values()
+            .for_each(|running| running.health.meter());
+        let bytes_in = self.parts.around.hub.bytes_in();
+        let rate = (bytes_in - std::mem::replace(&mut self.bytes_in, bytes_in)) * 8;
+        self.parts
+            .input_rate
+            .send_replace((0 < rate).then_some(rate));
+    }
+
+    async fn shut_down(&mut self) {
+        // The sources stay until the end: without one, outputs would wait for it to come back.
+        let outputs = std::mem::take(&mut self.outputs).into_values();
+        let ended = outputs.map(|running| {
+            running.detach();
+            running.ended
+        });
+        let leaving = std::mem::take(&mut self.leaving).into_values();
+        let all = ended
+            .collect::<Vec<_>>()
+            .into_iter()
+            .chain(leaving)
+            .collect();
+        let _ = timeout(SHUTDOWN_MAX, until_ended(all)).await;
+        self.sources.abort_all();
+    }
+}
+
+async fn until_ended(outputs: Vec<Ended>) {
+    for mut output in outputs {
+        // An error is what is waited for: nothing is ever sent.
+        let _ = output.changed().await;
+    }
+}

@@ -1,0 +1,303 @@
+//! Who is on air, and the loop from each message to every lane.
+
+use std::{
+    collections::BTreeMap,
+    iter,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use lunora_core::port::Clock;
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    lane::Lane,
+    packet::{Input, Packet, Role, Track},
+    program::Program,
+    timeline::Timeline,
+};
+use crate::{
+    lock::lock,
+    news::News,
+    program::{OnAir, ProgramFacts},
+    wire::{message::Message, tag::Codec},
+};
+
+/// Audio that waits for a picture to go out with waits no longer, in milliseconds.
+const FLUSH_EVERY: u64 = 50;
+/// An encoder that sent nothing for this long is replaced by one that comes now.
+const SILENT_AFTER: Duration = Duration::from_secs(2);
+
+/// Where a feed may go on air.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// While no encoder is there.
+    Demo,
+    /// Before everything else.
+    Encoder,
+}
+
+/// Another encoder is publishing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another encoder is publishing")]
+pub(crate) struct InUse;
+
+/// Another feed has taken this one's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another encoder has taken over")]
+pub(crate) struct Replaced;
+
+/// Connects the feed that is on air with every lane.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    inner: Mutex<Inner>,
+    facts: watch::Sender<ProgramFacts>,
+    bytes_in: AtomicU64,
+    started: Instant,
+    clock: Arc<dyn Clock>,
+    news: News,
+}
+
+#[derive(Debug)]
+struct Inner {
+    has_demo: bool,
+    /// The encoder that may publish, and when it last sent something.
+    encoder: Option<(u64, Instant)>,
+    on_air: Option<u64>,
+    minted: u64,
+    /// The enhanced codecs that the encoder on air announced.
+    fourcc: Vec<String>,
+    timeline: Timeline,
+    /// The time of the last packet of each track.
+    last: [u64; Track::COUNT],
+    flushed: u64,
+    program: Program,
+    lanes: BTreeMap<u64, Arc<Lane>>,
+}
+
+impl Hub {
+    /// With nothing on air; with a demo, it is as good as on air from now on.
+    pub(crate) fn new(has_demo: bool, clock: Arc<dyn Clock>, news: News) -> Self {
+        let inner = Inner {
+            has_demo,
+            encoder: None,
+            on_air: None,
+            minted: 0,
+            fourcc: Vec::new(),
+            timeline: Timeline::default(),
+            last: [0; Track::COUNT],
+            flushed: 0,
+            program: Program::default(),
+            lanes: BTreeMap::new(),
+        };
+        Self {
+            facts: watch::Sender::new(ProgramFacts::new(inner.idle(), clock.now())),
+            inner: Mutex::new(inner),
+            bytes_in: AtomicU64::new(0),
+            started: Instant::now(),
+            clock,
+            news,
+        }
+    }
+
+    /// What is on air, and every change of it.
+    pub(crate) fn facts(&self) -> watch::Receiver<ProgramFacts> {
+        self.facts.subscribe()
+    }
+
+    /// Bytes of media that came in so far.
+    pub(crate) fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Relaxed)
+    }
+
+    /// The enhanced codecs that the source announced, as fourCC.
+    pub(crate) fn fourcc(&self) -> Vec<String> {
+        lock(&self.inner).fourcc.clone()
+    }
+
+    /// Lets the demo or an encoder send. Of two encoders, the one that is sending stays; one that
+    /// has gone silent makes room, as the newcomer is most likely the same one come back.
+    pub(crate) fn feed(self: &Arc<Self>, place: Place, fourcc: Vec<String>) -> Result<Feed, InUse> {
+        let mut inner = lock(&self.inner);
+        let now = Instant::now();
+        let is_sending = |(_, sent): &(u64, Instant)| now.duration_since(*sent) < SILENT_AFTER;
+        if place == Place::Encoder && inner.encoder.as_ref().is_some_and(is_sending) {
+            return Err(InUse);
+        }
+        inner.minted += 1;
+        let number = inner.minted;
+        if place == Place::Encoder {
+            inner.encoder = Some((number, now));
+        }
+        let (hub, opening) = (Arc::clone(self), Default::default());
+        Ok(Feed {
+            hub,
+            number,
+            place,
+            fourcc,
+            opening,
+        })
+    }
+
+    /// Sends a lane all that comes, beginning with what newcomers get.
+    pub(crate) fn join(&self, lane: &Arc<Lane>) -> u64 {
+        let mut inner = lock(&self.inner);
+        inner.minted += 1;
+        let number = inner.minted;
+        lane.join(&inner.program);
+        inner.lanes.insert(number, Arc::clone(lane));
+        number
+    }
+
+    /// Sends a lane nothing more.
+    pub(crate) fn leave(&self, number: u64) {
+        lock(&self.inner).lanes.remove(&number);
+    }
+
+    fn show(&self, on_air: OnAir, codecs: [Option<Codec>; 2]) {
+        let update = |facts: &mut ProgramFacts| facts.update(on_air, codecs, || self.clock.now());
+        if self.facts.send_if_modified(update) {
+            self.news.tell();
+        }
+    }
+}
+
+impl Inner {
+    const fn idle(&self) -> OnAir {
+        if self.has_demo {
+            OnAir::Demo
+        } else {
+            OnAir::Nothing
+        }
+    }
+
+    fn publish(&mut self, input: &Input, now: Duration) {
+        let track = input.track.index();
+        let previous = self.last[track];
+        let time = match (input.track, input.role) {
+            (Track::Data, _) => self.timeline.newest().max(previous),
+            (_, Role::Key | Role::Frame) => self
+                .timeline
+                .place(track, input.timestamp, now)
+                .max(previous),
+            // A header's own time is often zero, or that of a frame which is not there yet.
+            (_, Role::Header | Role::Extra) => previous,
+        };
+        self.last[track] = time;
+        let packet = Packet::new(input, time, previous);
+        self.program.take(&packet);
+
+        let flush = packet.track == Track::Video || self.flushed + FLUSH_EVERY <= time;
+        if flush {
+            self.flushed = time;
+        }
+        for lane in self.lanes.values() {
+            lane.offer(&packet, &self.program, flush);
+        }
+    }
+}
+
+/// The right to send. Dropping it ends what was sent.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    hub: Arc<Hub>,
+    number: u64,
+    place: Place,
+    fourcc: Vec<String>,
+    /// Headers that wait for the frame with which the feed goes on air.
+    opening: [Option<Input>; Track::COUNT],
+}
+
+impl Feed {
+    /// Sends a message, or keeps it until there is something to start with.
+    pub(crate) fn send(&mut self, message: Message) -> Result<(), Replaced> {
+        let Some(input) = Input::new(message) else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        let mut inner = lock(&self.hub.inner);
+        self.hold(&mut inner, now)?;
+        self.hub.bytes_in.fetch_add(input.len() as u64, Relaxed);
+        if inner.on_air != Some(self.number) {
+            if !self.opens(&input) {
+                if input.role == Role::Header {
+                    let track = input.track.index();
+                    self.opening[track] = Some(input);
+                }
+                return Ok(());
+            }
+            inner.on_air = Some(self.number);
+            inner.fourcc.clone_from(&self.fourcc);
+            inner.timeline.restart();
+            inner.program.restart();
+        }
+        let codec_of = |track: Track, opening: &[Option<Input>; Track::COUNT]| {
+            let header = opening[track.index()].as_ref().map(|input| input.codec);
+            let shows = input.track == track && input.role != Role::Extra;
+            header.or_else(|| shows.then_some(input.codec))
+        };
+        let codecs = [
+            codec_of(Track::Video, &self.opening),
+            codec_of(Track::Audio, &self.opening),
+        ];
+        let [audio, video, data] = std::mem::take(&mut self.opening);
+        let opening = [data, video, audio].into_iter().flatten();
+        let elapsed = now.duration_since(self.hub.started);
+        for input in opening.chain(iter::once(input)) {
+            inner.publish(&input, elapsed);
+        }
+        drop(inner);
+        let on_air = match self.place {
+            Place::Demo => OnAir::Demo,
+            Place::Encoder => OnAir::Encoder,
+        };
+        self.hub.show(on_air, codecs);
+        Ok(())
+    }
+
+    /// Whether the feed may still send.
+    fn hold(&self, inner: &mut Inner, now: Instant) -> Result<(), Replaced> {
+        match (self.place, &mut inner.encoder) {
+            (Place::Encoder, Some((number, sent))) if *number == self.number => *sent = now,
+            (Place::Encoder, _) => return Err(Replaced),
+            (Place::Demo, encoder) => {
+                let encoder = encoder.as_ref().map(|(number, _)| *number);
+                if encoder.is_some() && inner.on_air == encoder {
+                    return Err(Replaced);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a feed can go on air with this: a receiver can start here.
+    fn opens(&self, input: &Input) -> bool {
+        let has_video = self.opening[Track::Video.index()].is_some();
+        match input.role {
+            Role::Key => true,
+            Role::Frame => input.track == Track::Audio && !has_video,
+            Role::Header | Role::Extra => false,
+        }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        let mut inner = lock(&self.hub.inner);
+        if inner
+            .encoder
+            .is_some_and(|(number, _)| number == self.number)
+        {
+            inner.encoder = None;
+        }
+        if inner.on_air == Some(self.number) {
+            inner.on_air = None;
+            let idle = inner.idle();
+            drop(inner);
+            self.hub.show(idle, [None; 2]);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What a newcomer needs to join in: metadata, sequence headers, the current group of pictures.
+
+use super::packet::{Packet, Role, Track};
+
+/// The most that is kept of a group of pictures, in bytes. Of a longer one nothing is kept, and a
+/// newcomer waits for the next.
+const GROUP_SIZE_MAX: usize = 4 << 20;
+
+/// The headers in force and the current group of pictures.
+#[derive(Debug, Default)]
+pub(crate) struct Program {
+    headers: [Option<Header>; Track::COUNT],
+    written: u64,
+    group: Vec<Packet>,
+    group_size: usize,
+    /// How long the group before lasted, in milliseconds.
+    span_before: u64,
+    has_video: bool,
+}
+
+/// A header and which one it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) packet: Packet,
+    /// Another number exactly if it says something else.
+    pub(crate) generation: u64,
+}
+
+impl Program {
+    /// Another source begins: nothing of the last one is of use to a newcomer.
+    pub(crate) fn restart(&mut self) {
+        *self = Self {
+            written: self.written,
+            ..Self::default()
+        };
+    }
+
+    /// Takes note of what is about to be sent to all.
+    pub(crate) fn take(&mut self, packet: &Packet) {
+        match packet.role {
+            Role::Header => self.take_header(packet),
+            Role::Key => {
+                self.clear_group();
+                self.group.push(packet.clone());
+                self.group_size = packet.size();
+            }
+            Role::Frame | Role::Extra if self.group.is_empty() => {}
+            Role::Frame | Role::Extra => {
+                self.group.push(packet.clone());
+                self.group_size += packet.size();
+            }
+        }
+        self.has_video |= packet.track == Track::Video;
+        if GROUP_SIZE_MAX < self.group_size {
+            self.clear_group();
+        }
+    }
+
+    fn take_header(&mut self, packet: &Packet) {
+        let slot = &mut self.headers[packet.track.index()];
+        if slot
+            .as_ref()
+            .is_some_and(|known| known.packet.is_same_payload(packet))
+        {
+            return;
+        }
+        self.written += 1;
+        *slot = Some(Header {
+            packet: packet.clone(),
+            generation: self.written,
+        });
+        // The group that is kept needs the header before.
+        if packet.track == Track::Video {
+            self.clear_group();
+        }
+    }
+
+    fn clear_group(&mut self) {
+        self.span_before = self.kept_span();
+        self.group.clear();
+        self.group_size = 0;
+    }
+
+    /// The headers in the order in which a receiver wants them: metadata, video, audio.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &Header> {
+        let order = [Track::Data, Track::Video, Track::Audio];
+        order
+            .into_iter()
+            .filter_map(|track| self.headers[track.index()].as_ref())
+    }
+
+    /// The header in force on a track.
+    pub(crate) fn header(&self, track: Track) -> Option<&Header> {
+        self.headers[track.index()].as_ref()
+    }
+
+    /// From the last keyframe on; empty if nobody can join before the next.
+    pub(crate) fn group(&self) -> &[Packet] {
+        &self.group
+    }
+
+    /// How long a group lasts, going by this one and the one before, in milliseconds.
+    pub(crate) fn group_span(&self) -> u64 {
+        self.kept_span().max(self.span_before)
+    }
+
+    fn kept_span(&self) -> u64 {
+        let ends = self.group.first().zip(self.group.last());
+        ends.map_or(0, |(first, last)| last.time.saturating_sub(first.time))
+    }
+
+    /// Whether a receiver that has the headers can start with this packet.
+    pub(crate) fn is_entry(&self, packet: &Packet) -> bool {
+        match packet.role {
+            Role::Key => true,
+            Role::Frame => packet.track == Track::Audio && !self.has_video,
+            Role::Header | Role::Extra => false,
+        }
+    }
+}

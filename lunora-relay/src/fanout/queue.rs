@@ -1,0 +1,258 @@
+//! What waits for one output, bounded, and in which form it goes out.
+//!
+//! A packet is written in the form that all outputs share: a header that holds only the time since
+//! the packet before, and the chunked body. A receiver that did not get the packet before, at the
+//! start and after a drop, gets one header of its own with the whole time in it.
+
+use std::{collections::VecDeque, io::IoSlice, iter};
+
+use bytes::Bytes;
+
+use super::{
+    packet::{Packet, Role, Track},
+    program::Program,
+};
+use crate::wire::chunk::Header;
+
+/// How much media may wait, in milliseconds; a group of pictures may in any case.
+const SPAN_MAX: u64 = 4_000;
+/// How many bytes may wait, beyond what a newcomer is handed at once.
+const SIZE_MAX: usize = 4 << 20;
+
+/// What waits for one connection.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    items: VecDeque<Item>,
+    /// How much of the first item is written.
+    written: usize,
+    size: usize,
+    size_max: usize,
+    stream_id: u32,
+    /// Nothing is taken before a packet that a receiver can start with.
+    waiting: bool,
+    /// The program's time at which the receiver's is zero: that of its first frame.
+    origin: Option<u64>,
+    /// The receiver's time on each track, once it has one.
+    clocks: [Option<u64>; Track::COUNT],
+    /// Which header the receiver has on each track; 0 is none.
+    generations: [u64; Track::COUNT],
+    dropped: u64,
+}
+
+#[derive(Debug)]
+struct Item {
+    head: Option<Header>,
+    body: Bytes,
+    media: Option<Media>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Media {
+    track: Track,
+    role: Role,
+    time: u64,
+}
+
+impl Item {
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let head = self.head.as_deref().unwrap_or_default();
+        [head, &self.body].into_iter()
+    }
+
+    fn len(&self) -> usize {
+        self.head.as_deref().map_or(0, <[u8]>::len) + self.body.len()
+    }
+
+    fn frame(&self) -> Option<Media> {
+        self.media
+            .filter(|media| matches!(media.role, Role::Key | Role::Frame))
+    }
+}
+
+impl Queue {
+    /// A queue for a receiver that listens on this message stream and has got nothing yet.
+    pub(crate) fn new(stream_id: u32) -> Self {
+        Self {
+            items: VecDeque::new(),
+            written: 0,
+            size: 0,
+            size_max: SIZE_MAX,
+            stream_id,
+            waiting: true,
+            origin: None,
+            clocks: [None; Track::COUNT],
+            generations: [0; Track::COUNT],
+            dropped: 0,
+        }
+    }
+
+    /// Lets the receiver start at once with what the program keeps for newcomers.
+    pub(crate) fn join(&mut self, program: &Program) {
+        let Some(first) = program.group().first() else {
+            return;
+        };
+        self.origin = Some(first.time);
+        self.enter(program, first.time);
+        program
+            .group()
+            .iter()
+            .for_each(|packet| self.add(packet, packet.time));
+        self.size_max = SIZE_MAX + self.size;
+    }
+
+    /// Takes a packet that the program has taken note of, or drops it, or drops what waits.
+    pub(crate) fn offer(&mut self, packet: &Packet, program: &Program) {
+        if self.is_over(packet, program) {
+            self.drop_waiting();
+        }
+        if self.waiting {
+            if !program.is_entry(packet) {
+                self.dropped += u64::from(packet.is_frame() && self.origin.is_some());
+                return;
+            }
+            self.origin.get_or_insert(packet.time);
+            self.enter(program, packet.time);
+        }
+        if packet.role == Role::Header {
+            let header = program.header(packet.track);
+            self.generations[packet.track.index()] = header.map_or(0, |header| header.generation);
+        }
+        self.add(packet, packet.time);
+    }
+
+    /// Takes bytes of the session itself. They go out next: between two messages, never inside one.
+    pub(crate) fn interject(&mut self, bytes: Bytes) {
+        let interjected = |item: &Item| item.media.is_none();
+        let begun = usize::from(0 < self.written);
+        let ahead = self
+            .items
+            .iter()
+            .skip(begun)
+            .take_while(|item| interjected(item))
+            .count();
+        self.size += bytes.len();
+        self.items.insert(
+            begun + ahead,
+            Item {
+                head: None,
+                body: bytes,
+                media: None,
+            },
+        );
+    }
+
+    /// Drops all but what is half written, so that the session can say goodbye.
+    pub(crate) fn finish(&mut self) {
+        self.drop_waiting();
+    }
+
+    /// What is to be written next, at most as many slices as there is room for.
+    pub(crate) fn slices<'a>(&'a self, room: &mut [IoSlice<'a>]) -> usize {
+        let mut skip = self.written;
+        let parts = self.items.iter().flat_map(Item::parts);
+        let unwritten = parts.filter_map(|part| {
+            let rest = part.get(skip..).unwrap_or_default();
+            skip = skip.saturating_sub(part.len());
+            (!rest.is_empty()).then_some(rest)
+        });
+        let filled = iter::zip(room, unwritten).map(|(slot, part)| *slot = IoSlice::new(part));
+        filled.count()
+    }
+
+    /// Notes that so many bytes were taken, and counts the frames that are through with it.
+    pub(crate) fn advance(&mut self, len: usize) -> u64 {
+        self.written += len;
+        let mut frames = 0;
+        while let Some(first) = self.items.front() {
+            let whole = first.len();
+            if self.written < whole {
+                break;
+            }
+            frames += u64::from(first.frame().is_some());
+            self.written -= whole;
+            self.size -= whole;
+            self.items.pop_front();
+        }
+        frames
+    }
+
+    /// Whether all is written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Frames dropped since the last time of asking.
+    pub(crate) const fn take_dropped(&mut self) -> u64 {
+        std::mem::replace(&mut self.dropped, 0)
+    }
+
+    fn is_over(&self, packet: &Packet, program: &Program) -> bool {
+        let begun = usize::from(0 < self.written);
+        let mut frames = self.items.iter().skip(begun).filter_map(Item::frame);
+        let Some(oldest) = frames.next() else {
+            return false;
+        };
+        let span_max = SPAN_MAX.max(program.group_span() + SPAN_MAX / 4);
+        span_max < packet.time.saturating_sub(oldest.time)
+            || self.size_max < self.size + packet.size()
+    }
+
+    /// Drops everything but the session's own bytes and the message that is half written.
+    fn drop_waiting(&mut self) {
+        let half_written = 0 < self.written;
+        let mut index = 0;
+        let (mut dropped, mut size) = (0, 0);
+        let (clocks, generations) = (&mut self.clocks, &mut self.generations);
+        self.items.retain(|item| {
+            let keep = item.media.is_none() || (index == 0 && half_written);
+            index += 1;
+            if keep {
+                size += item.len();
+            } else if let Some(media) = item.media {
+                // Unknown now: the next on this track stands alone, and a header is sent again.
+                clocks[media.track.index()] = None;
+                if media.role == Role::Header {
+                    generations[media.track.index()] = 0;
+                }
+                dropped += u64::from(item.frame().is_some());
+            }
+            keep
+        });
+        (self.size, self.size_max) = (size, SIZE_MAX);
+        self.dropped += dropped;
+        self.waiting = true;
+    }
+
+    /// Sends the headers that the receiver does not have, because a frame follows.
+    fn enter(&mut self, program: &Program, time: u64) {
+        self.waiting = false;
+        for header in program.headers() {
+            let known = &mut self.generations[header.packet.track.index()];
+            if std::mem::replace(known, header.generation) != header.generation {
+                self.add(&header.packet, time);
+            }
+        }
+    }
+
+    fn add(&mut self, packet: &Packet, time: u64) {
+        let Packet { track, role, .. } = *packet;
+        let clock = &mut self.clocks[track.index()];
+        // A header sent with the first frame may come after audio that belongs before both.
+        let wanted = time
+            .saturating_sub(self.origin.unwrap_or(time))
+            .max(clock.unwrap_or(0));
+        let shared = clock.and_then(|clock| packet.after(clock, wanted));
+        let (head, body) = match shared {
+            Some((head, body)) => (Some(head), body),
+            None => packet.alone(wanted, self.stream_id),
+        };
+        *clock = Some(wanted);
+        let item = Item {
+            head,
+            body,
+            media: Some(Media { track, role, time }),
+        };
+        self.size += item.len();
+        self.items.push_back(item);
+    }
+}

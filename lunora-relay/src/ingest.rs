@@ -1,0 +1,260 @@
+//! Encoders publish here, one at a time.
+//!
+//! Of two with the right key, the one that is sending stays and the other is refused: if the newer
+//! one won, two encoders that reconnect by themselves would throw each other out for ever. One that
+//! has sent nothing for two seconds makes room, since the newcomer is most likely the same encoder
+//! come back after its network broke.
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use lunora_core::{
+    ExposeSecret, SecretString,
+    domain::{Digest, HashKey},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{error::Elapsed, sleep, timeout},
+};
+use tracing::{Instrument, debug, info, info_span, warn};
+
+use crate::{
+    fanout::{Feed, Hub, Place},
+    wire::{
+        SessionError,
+        handshake::{HandshakeError, Progress, RANDOM_LEN, ServerHandshake},
+        server::{ServerEvent, ServerSession},
+    },
+};
+
+/// The application that encoders name.
+pub(crate) const APP: &str = "live";
+/// More connections than this at a time are turned away.
+const CONNECTIONS_MAX: usize = 32;
+/// Within which a connection must publish.
+const PUBLISH_MAX: Duration = Duration::from_secs(10);
+/// A publisher that sends nothing for this long is gone.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+/// What is read at once: about two frames of a good picture.
+const BUFFER: usize = 64 * 1024;
+/// Slows down those who guess keys.
+const REFUSAL_WAIT: Duration = Duration::from_secs(1);
+
+/// Tells the right key from any other.
+#[derive(Debug)]
+pub(crate) struct Doorkeeper {
+    hash_key: HashKey,
+    expected: Digest,
+}
+
+impl Doorkeeper {
+    /// Knows this key, under a hash that is new each time: so how long a comparison takes says
+    /// nothing about how much of a guess was right.
+    pub(crate) fn new(key: &SecretString) -> io::Result<Self> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let hash_key = HashKey::new(random);
+        let expected = hash_key.digest([key.expose_secret().as_bytes()]);
+        Ok(Self { hash_key, expected })
+    }
+
+    fn admits(&self, app: &SecretString, stream_name: &SecretString) -> bool {
+        let plain = |text: &SecretString| {
+            let text = text.expose_secret();
+            let path = text.split_once('?').map_or(text, |(path, _)| path);
+            path.trim_matches('/').to_owned()
+        };
+        let given = self.hash_key.digest([plain(stream_name).as_bytes()]);
+        plain(app) == APP && given == self.expected
+    }
+}
+
+/// Why a connection ended early.
+#[derive(Debug, thiserror::Error)]
+enum IngestError {
+    #[error("it did not publish in time")]
+    Late,
+    #[error("it sent nothing for {} s", IDLE_MAX.as_secs())]
+    Idle,
+    #[error("the publish key is wrong")]
+    WrongKey,
+    #[error(transparent)]
+    InUse(#[from] crate::fanout::InUse),
+    #[error(transparent)]
+    Replaced(#[from] crate::fanout::Replaced),
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("it sent what cannot be read: {0}")]
+    Session(#[from] SessionError),
+    #[error("the connection broke: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Lets encoders in, for ever.
+pub(crate) async fn run(listener: TcpListener, doorkeeper: Arc<Doorkeeper>, hub: Arc<Hub>) {
+    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // No file descriptor is left, most likely; some come back.
+                warn!(%error, "cannot let an encoder in");
+                sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else {
+            debug!(%peer, "turned away: too many connections");
+            continue;
+        };
+        let (doorkeeper, hub) = (Arc::clone(&doorkeeper), Arc::clone(&hub));
+        let serving = async move {
+            serve(socket, peer, &doorkeeper, &hub).await;
+            drop(seat);
+        };
+        tokio::spawn(serving.instrument(info_span!("encoder", %peer)));
+    }
+}
+
+async fn serve(socket: TcpStream, peer: SocketAddr, doorkeeper: &Doorkeeper, hub: &Arc<Hub>) {
+    // A failing option costs latency and nothing else.
+    let _ = socket.set_nodelay(true);
+    let (session, fourcc, buffer) = (ServerSession::new(), Vec::new(), vec![0; BUFFER]);
+    let mut visit = Visit {
+        socket,
+        session,
+        fourcc,
+        buffer,
+    };
+    let arrival = timeout(PUBLISH_MAX, visit.arrive(doorkeeper, hub));
+    let feed = arrival.await.unwrap_or(Err(IngestError::Late));
+    let ended = match feed {
+        Ok(feed) => {
+            info!("an encoder publishes");
+            visit.stay(feed).await
+        }
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(()) => info!("the encoder left"),
+        Err(error @ (IngestError::WrongKey | IngestError::InUse(_))) => {
+            warn!("refused an encoder: {error}");
+            sleep(REFUSAL_WAIT).await;
+        }
+        Err(IngestError::Late | IngestError::Handshake(_)) => debug!(%peer, "not an encoder"),
+        Err(error) => warn!("lost an encoder: {error}"),
+    }
+}
+
+/// One connection of an encoder.
+struct Visit {
+    socket: TcpStream,
+    session: ServerSession,
+    fourcc: Vec<String>,
+    buffer: Vec<u8>,
+}
+
+impl Visit {
+    /// From the handshake to the accepted publish.
+    async fn arrive(
+        &mut self,
+        doorkeeper: &Doorkeeper,
+        hub: &Arc<Hub>,
+    ) -> Result<Feed, IngestError> {
+        self.shake_hands().await?;
+        loop {
+            while let Some(event) = self.session.poll_event() {
+                match event {
+                    ServerEvent::ConnectRequested { fourcc, .. } => self.fourcc = fourcc,
+                    ServerEvent::PublishRequested { app, stream_name } => {
+                        let admitted = doorkeeper.admits(&app, &stream_name);
+                        return self.admit(admitted, hub).await;
+                    }
+                    ServerEvent::Media(_) | ServerEvent::Unpublished => {}
+                }
+            }
+            self.talk(PUBLISH_MAX).await?.ok_or(IngestError::Late)?;
+        }
+    }
+
+    async fn admit(&mut self, admitted: bool, hub: &Arc<Hub>) -> Result<Feed, IngestError> {
+        // `BadName` is the one refusal that encoders explain to their users.
+        const REFUSED: &str = "NetStream.Publish.BadName";
+        let feed = if admitted {
+            hub.feed(Place::Encoder, std::mem::take(&mut self.fourcc))
+                .map_err(IngestError::from)
+        } else {
+            Err(IngestError::WrongKey)
+        };
+        match &feed {
+            Ok(_) => self.session.accept_publish(),
+            Err(error) => self.session.reject_publish(REFUSED, &error.to_string()),
+        }
+        self.answer().await?;
+        feed
+    }
+
+    /// From the accepted publish to its end.
+    async fn stay(&mut self, mut feed: Feed) -> Result<(), IngestError> {
+        loop {
+            while let Some(event) = self.session.poll_event() {
+                match event {
+                    ServerEvent::Media(message) => feed.send(message)?,
+                    ServerEvent::Unpublished => return Ok(()),
+                    ServerEvent::ConnectRequested { .. } | ServerEvent::PublishRequested { .. } => {
+                    }
+                }
+            }
+            if self.talk(IDLE_MAX).await?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn shake_hands(&mut self) -> Result<(), IngestError> {
+        let mut random = [0; RANDOM_LEN];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let mut handshake = ServerHandshake::new(&random);
+        let mut buffer = vec![0; 4096];
+        loop {
+            let len = self.socket.read(&mut buffer).await?;
+            let input = buffer.get(..len).filter(|input| !input.is_empty());
+            let input = input.ok_or(IngestError::Late)?;
+            let progress = handshake.handle_input(input)?;
+            while let Some(bytes) = handshake.poll_output() {
+                self.socket.write_all(&bytes).await?;
+            }
+            if let Progress::Done { used } = progress {
+                return Ok(self
+                    .session
+                    .handle_input(input.get(used..).unwrap_or_default())?);
+            }
+        }
+    }
+
+    /// Answers, then listens; `None` if the encoder has closed the connection.
+    async fn talk(&mut self, patience: Duration) -> Result<Option<()>, IngestError> {
+        self.answer().await?;
+        let len = in_time(patience, self.socket.read(&mut self.buffer)).await??;
+        if len == 0 {
+            return Ok(None);
+        }
+        self.session
+            .handle_input(self.buffer.get(..len).unwrap_or_default())?;
+        Ok(Some(()))
+    }
+
+    async fn answer(&mut self) -> Result<(), IngestError> {
+        while let Some(bytes) = self.session.poll_output() {
+            in_time(IDLE_MAX, self.socket.write_all(&bytes)).await??;
+        }
+        Ok(())
+    }
+}
+
+async fn in_time<T>(patience: Duration, doing: impl Future<Output = T>) -> Result<T, IngestError> {
+    timeout(patience, doing)
+        .await
+        .map_err(|_: Elapsed| IngestError::Idle)
+}

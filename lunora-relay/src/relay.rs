@@ -1,0 +1,124 @@
+//! The handle of a running relay.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    config::{Idle, Ingest, RelayConfig, StartError},
+    demo::Demo,
+    engine::{self, Command, Parts},
+    fanout::Hub,
+    ingest::Doorkeeper,
+    news::News,
+    output::{Caller, Surroundings},
+    program::{Program, ProgramFacts},
+    router::RelayRouter,
+    tls::Tls,
+};
+
+/// Commands that wait for the data plane; more make their senders wait.
+const COMMANDS_MAX: usize = 64;
+
+/// A running relay. Dropping it stops it; [`shutdown`](Self::shutdown) also waits until it has.
+#[derive(Debug)]
+pub struct Relay {
+    commands: mpsc::Sender<Command>,
+    news: News,
+    facts: watch::Receiver<ProgramFacts>,
+    input_rate: watch::Receiver<Option<u64>>,
+    ingest: Option<SocketAddr>,
+}
+
+impl Relay {
+    /// Starts on a thread and a runtime of its own; the caller needs none.
+    pub fn start(config: RelayConfig) -> Result<Self, StartError> {
+        let tls = Tls::new(config.certificates.as_deref())?;
+        let demo = match config.idle {
+            Idle::Demo => Some(Demo::load()?),
+            Idle::Nothing => None,
+        };
+        let ingest = config.ingest.as_ref().map(listen).transpose()?;
+        let address = ingest.as_ref().map(|(listener, _)| listener.local_addr());
+        let address = address.transpose().map_err(StartError::System)?;
+
+        let (clock, news) = (config.clock, News::new());
+        let hub = Hub::new(demo.is_some(), Arc::clone(&clock), news.clone());
+        let hub = Arc::new(hub);
+        let facts = hub.facts();
+        let (input_rate, input_rates) = watch::channel(None);
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let caller = Caller {
+            policy: config.policy,
+            resolver: config.resolver,
+            tls,
+        };
+        let around = Surroundings { hub, caller };
+        let parts = Parts {
+            around,
+            ingest,
+            demo,
+            clock,
+            news: news.clone(),
+            input_rate,
+        };
+        engine::start(parts, inbox).map_err(StartError::System)?;
+        Ok(Self {
+            commands,
+            news,
+            facts,
+            input_rate: input_rates,
+            ingest: address,
+        })
+    }
+
+    /// The port through which outputs are added, changed and observed.
+    #[must_use]
+    pub fn router(&self) -> RelayRouter {
+        RelayRouter::new(self.commands.clone())
+    }
+
+    /// Changes whenever the state or a fault of any output does, or what is on air. What it counts means nothing.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// What comes in now.
+    #[must_use]
+    pub fn program(&self) -> Program {
+        Program::new(*self.facts.borrow(), *self.input_rate.borrow())
+    }
+
+    /// Where encoders publish.
+    #[must_use]
+    pub const fn ingest_address(&self) -> Option<SocketAddr> {
+        self.ingest
+    }
+
+    /// Ends every publish in good order and stops, within two seconds.
+    pub async fn shutdown(&self) {
+        let (reply, done) = oneshot::channel();
+        // An error in either means that it has stopped already.
+        if self.commands.send(Command::Shutdown(reply)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let (reply, _) = oneshot::channel();
+        // With the inbox full, it stops when the last router is dropped.
+        let _ = self.commands.try_send(Command::Shutdown(reply));
+    }
+}
+
+fn listen(ingest: &Ingest) -> Result<(std::net::TcpListener, Doorkeeper), StartError> {
+    let address = ingest.address;
+    let failed = |source| StartError::Listen { address, source };
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let doorkeeper = Doorkeeper::new(&ingest.publish_key).map_err(StartError::System)?;
+    Ok((listener, doorkeeper))
+}

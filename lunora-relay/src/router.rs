@@ -1,0 +1,96 @@
+//! The relay as the domain sees it.
+
+use async_trait::async_trait;
+use lunora_core::{
+    domain::{ObservedOutput, OutputId, OutputSpec},
+    port::{ErrorKind, OutputRouter, PortError, RouterCapabilities},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::engine::{Command, OUTPUTS_MAX};
+
+/// Pushes what comes in to outputs, each by itself. Cheap to clone; all clones are one relay.
+#[derive(Clone, Debug)]
+pub struct RelayRouter {
+    commands: mpsc::Sender<Command>,
+}
+
+/// The data plane has stopped, or is stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the relay has stopped")]
+struct Stopped;
+
+impl RelayRouter {
+    pub(crate) const fn new(commands: mpsc::Sender<Command>) -> Self {
+        Self { commands }
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+}
+
+fn unavailable(operation: &'static str, id: &OutputId) -> PortError {
+    PortError::new(
+        ErrorKind::Unavailable,
+        operation,
+        format_args!("output {id}"),
+    )
+    .with_source(Stopped)
+}
+
+#[async_trait]
+impl OutputRouter for RelayRouter {
+    fn capabilities(&self) -> RouterCapabilities {
+        RouterCapabilities::rtmp(OUTPUTS_MAX)
+    }
+
+    async fn observe(&self) -> Result<Vec<ObservedOutput>, PortError> {
+        let observed = self.ask(Command::Observe).await;
+        observed.map_err(|stopped| {
+            PortError::new(ErrorKind::Unavailable, "observe", "the outputs").with_source(stopped)
+        })
+    }
+
+    async fn apply(&self, specs: &[OutputSpec]) -> Vec<Result<(), PortError>> {
+        const APPLY: &str = "apply";
+        let Ok(results) = self
+            .ask(|reply| Command::Apply(specs.to_vec(), reply))
+            .await
+        else {
+            return specs
+                .iter()
+                .map(|spec| Err(unavailable(APPLY, &spec.id)))
+                .collect();
+        };
+        let results = results.into_iter().zip(specs).map(|(result, spec)| {
+            result.map_err(|no_room| {
+                let subject = format_args!("output {}", spec.id);
+                PortError::new(ErrorKind::Exhausted, APPLY, subject).with_source(no_room)
+            })
+        });
+        results.collect()
+    }
+
+    async fn detach(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>> {
+        let done = self.ask(|reply| Command::Detach(ids.to_vec(), reply)).await;
+        ids.iter()
+            .map(|id| done.map_err(|Stopped| unavailable("detach", id)))
+            .collect()
+    }
+
+    async fn retry(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>> {
+        let done = self.ask(|reply| Command::Retry(ids.to_vec(), reply)).await;
+        ids.iter()
+            .map(|id| done.map_err(|Stopped| unavailable("retry", id)))
+            .collect()
+    }
+}
