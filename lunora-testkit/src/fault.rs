@@ -37,6 +37,21 @@ pub struct FaultPlan(Arc<Mutex<State>>);
 struct State {
     calls: Vec<&'static str>,
     planned: Option<Planned>,
+    // The state of the generator that draws how often a call gives way.
+    interleave: Option<u64>,
+}
+
+impl State {
+    fn draw_ways(&mut self) -> u64 {
+        let Some(state) = &mut self.interleave else {
+            return 0;
+        };
+        // The step of a linear congruential generator (Knuth's MMIX).
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) % 4
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +87,18 @@ impl FaultPlan {
     /// process died there.
     pub fn crash_at(&self, index: usize, fault: Fault) {
         self.plan(index, fault, true);
+    }
+
+    /// Makes every call give way to others before and after it takes effect, as
+    /// often as is drawn from the seed; so that calls of several workers mix.
+    pub fn interleave(&self, seed: u64) {
+        self.with(|state| state.interleave = Some(seed));
+    }
+
+    async fn give_way(&self) {
+        for _ in 0..self.with(State::draw_ways) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Lets every later call through.
@@ -116,14 +143,14 @@ impl FaultPlan {
         call: &'static str,
         work: impl Future<Output = Result<T, PortError>> + Send,
     ) -> Result<T, PortError> {
-        match self.next(call) {
+        self.give_way().await;
+        let outcome = match self.next(call) {
             None => work.await,
             Some(Fault::Before) => Err(lost(call)),
-            Some(Fault::After) => {
-                work.await?;
-                Err(lost(call))
-            }
-        }
+            Some(Fault::After) => work.await.and(Err(lost(call))),
+        };
+        self.give_way().await;
+        outcome
     }
 
     async fn around_each(
@@ -132,8 +159,13 @@ impl FaultPlan {
         things: usize,
         work: impl Future<Output = Vec<Result<(), PortError>>> + Send,
     ) -> Vec<Result<(), PortError>> {
+        self.give_way().await;
         match self.next(call) {
-            None => return work.await,
+            None => {
+                let outcome = work.await;
+                self.give_way().await;
+                return outcome;
+            }
             Some(Fault::Before) => (),
             Some(Fault::After) => drop(work.await),
         }
