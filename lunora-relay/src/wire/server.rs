@@ -71,8 +71,12 @@ pub struct ServerSession {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Publish {
     No,
-    Asked { stream_id: u32 },
-    Accepted { stream_id: u32 },
+    Asked {
+        stream_id: u32,
+    },
+    Accepted {
+        stream_id: u32,
+    },
     /// Ended or refused. There is no second one: an answer meant for the first must not be taken
     /// for an answer to it.
     Over,
