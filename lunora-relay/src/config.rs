@@ -17,6 +17,8 @@ pub struct RelayConfig {
     pub ingest: Option<Ingest>,
     /// What plays while no encoder publishes.
     pub idle: Idle,
+    /// The most outputs, on or off: each that is on takes a connection, hence a file descriptor.
+    pub outputs_max: usize,
     /// Who may be called.
     pub policy: DialPolicy,
     /// Who knows the addresses of names.

@@ -23,8 +23,6 @@ use crate::{
     output::{Health, Output, Surroundings, Wish},
 };
 
-/// The most outputs: each has a connection, and a process has 1,024 files unless told otherwise.
-pub(crate) const OUTPUTS_MAX: usize = 500;
 /// Within which the last goodbye is said.
 const SHUTDOWN_MAX: Duration = Duration::from_millis(1_700);
 
@@ -40,7 +38,7 @@ pub(crate) enum Command {
 
 /// There are as many outputs as there can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{OUTPUTS_MAX} outputs are there already")]
+#[error("as many outputs are there as there may be")]
 pub(crate) struct NoRoom;
 
 /// Everything that the data plane starts with.
@@ -49,6 +47,7 @@ pub(crate) struct Parts {
     pub(crate) around: Surroundings,
     pub(crate) ingest: Option<(std::net::TcpListener, Doorkeeper)>,
     pub(crate) demo: Option<Demo>,
+    pub(crate) outputs_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) news: News,
     pub(crate) input_rate: watch::Sender<Option<u64>>,
@@ -174,7 +173,7 @@ impl Engine {
             }
             return Ok(());
         }
-        if OUTPUTS_MAX <= self.outputs.len() {
+        if self.parts.outputs_max <= self.outputs.len() {
             return Err(NoRoom);
         }
         info!(output = %spec.id, switch = ?spec.switch, "added");

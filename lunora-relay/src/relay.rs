@@ -28,6 +28,7 @@ pub struct Relay {
     facts: watch::Receiver<ProgramFacts>,
     input_rate: watch::Receiver<Option<u64>>,
     ingest: Option<SocketAddr>,
+    outputs_max: usize,
 }
 
 impl Relay {
@@ -54,7 +55,9 @@ impl Relay {
             tls,
         };
         let around = Surroundings { hub, caller };
+        let outputs_max = config.outputs_max;
         let parts = Parts {
+            outputs_max,
             around,
             ingest,
             demo,
@@ -69,13 +72,14 @@ impl Relay {
             facts,
             input_rate: input_rates,
             ingest: address,
+            outputs_max,
         })
     }
 
     /// The port through which outputs are added, changed and observed.
     #[must_use]
     pub fn router(&self) -> RelayRouter {
-        RelayRouter::new(self.commands.clone())
+        RelayRouter::new(self.commands.clone(), self.outputs_max)
     }
 
     /// Changes whenever the state or a fault of any output does, or what is on air. What it counts means nothing.

@@ -7,12 +7,13 @@ use lunora_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::engine::{Command, OUTPUTS_MAX};
+use crate::engine::Command;
 
 /// Pushes what comes in to outputs, each by itself. Cheap to clone; all clones are one relay.
 #[derive(Clone, Debug)]
 pub struct RelayRouter {
     commands: mpsc::Sender<Command>,
+    outputs_max: usize,
 }
 
 /// The data plane has stopped, or is stopping.
@@ -21,8 +22,11 @@ pub struct RelayRouter {
 struct Stopped;
 
 impl RelayRouter {
-    pub(crate) const fn new(commands: mpsc::Sender<Command>) -> Self {
-        Self { commands }
+    pub(crate) const fn new(commands: mpsc::Sender<Command>, outputs_max: usize) -> Self {
+        Self {
+            commands,
+            outputs_max,
+        }
     }
 
     async fn ask<T>(
@@ -50,7 +54,7 @@ fn unavailable(operation: &'static str, id: &OutputId) -> PortError {
 #[async_trait]
 impl OutputRouter for RelayRouter {
     fn capabilities(&self) -> RouterCapabilities {
-        RouterCapabilities::rtmp(OUTPUTS_MAX)
+        RouterCapabilities::rtmp(self.outputs_max)
     }
 
     async fn observe(&self) -> Result<Vec<ObservedOutput>, PortError> {

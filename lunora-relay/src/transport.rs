@@ -92,7 +92,7 @@ impl Transport {
         loop {
             match self.try_read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.socket.readable().await?
+                    self.socket.readable().await?;
                 }
                 done => return done,
             }
@@ -105,7 +105,9 @@ impl Transport {
             match self.try_write(&[IoSlice::new(bytes)]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable().await?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.writable().await?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -116,7 +118,9 @@ impl Transport {
     pub(crate) async fn flush(&self) -> io::Result<()> {
         loop {
             match self.try_flush() {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable().await?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.writable().await?;
+                }
                 done => return done,
             }
         }
