@@ -6,6 +6,7 @@
 //! - [`fault`] wraps any adapter and makes chosen calls fail.
 //! - [`sweep`] repeats a scenario with a fault, or a crash, at every call it makes.
 //! - [`conformance`] has one test per clause of each port's contract.
+//! - [`model`] checks random calls against what ought to come of them.
 //! - [`sample`] has small valid values, and [`strategy`] draws any.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -14,6 +15,7 @@ pub mod clock;
 pub mod conformance;
 pub mod fault;
 pub mod memory;
+pub mod model;
 pub mod sample;
 pub mod strategy;
 pub mod sweep;

@@ -55,14 +55,18 @@ pub mod private {
         strategy::{Strategy, ValueTree},
         test_runner::TestRunner,
     };
+    use tokio::runtime::{self, Runtime};
 
     /// Runs a test to its end.
     pub fn run<T>(test: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread()
+        runtime().block_on(test)
+    }
+
+    pub(crate) fn runtime() -> Runtime {
+        runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap()
-            .block_on(test)
     }
 
     /// The same values in every run, of all that there may be.

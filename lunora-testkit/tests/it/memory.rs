@@ -22,7 +22,7 @@ macro_rules! proves {
         mod $module {
             use super::*;
 
-            struct It($adapter);
+            pub(super) struct It($adapter);
 
             impl Fixture for It {
                 type Port = dyn $port;
@@ -108,4 +108,21 @@ mod detaching_output_router {
     }
 
     lunora_testkit::output_router_conformance!(It);
+}
+
+mod random_calls {
+    use lunora_testkit::model::Machine;
+
+    use super::{destination_repo, faulty_destination_repo};
+
+    type Plain = Machine<destination_repo::It>;
+    type Decorated = Machine<faulty_destination_repo::It>;
+
+    proptest_state_machine::prop_state_machine! {
+        #[test]
+        fn on_the_fake_agree_with_the_model(sequential 1..40 => Plain);
+
+        #[test]
+        fn on_the_decorated_fake_agree_with_the_model(sequential 1..40 => Decorated);
+    }
 }

@@ -1,0 +1,213 @@
+//! What a port ought to do, as a model that random calls are checked against.
+
+use std::{collections::BTreeMap, marker::PhantomData};
+
+use lunora_core::{
+    domain::{Destination, DestinationId},
+    port::{
+        DestinationRepo, DestinationRepoExt, ErrorKind, Expect, PageRequest, PortError, Revision,
+    },
+};
+use proptest::prelude::*;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+use tokio::runtime::Runtime;
+
+use crate::{
+    conformance::{Fixture, private::runtime},
+    sample,
+};
+
+/// A call on a [`DestinationRepo`].
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "they are named after the calls")]
+pub enum Call {
+    Create(u8),
+    Rename { n: u8, name: u8, is_stale: bool },
+    Remove { n: u8, is_stale: bool },
+}
+
+/// What is stored, in the model: which name each destination has.
+#[derive(Clone, Debug, Default)]
+pub struct Destinations(BTreeMap<u8, u8>);
+
+impl ReferenceStateMachine for Destinations {
+    type State = Self;
+    type Transition = Call;
+
+    fn init_state() -> BoxedStrategy<Self> {
+        Just(Self::default()).boxed()
+    }
+
+    fn transitions(_: &Self) -> BoxedStrategy<Call> {
+        // Few destinations, so that calls meet.
+        let which = (1..5_u8, any::<bool>());
+        prop_oneof![
+            (1..5_u8).prop_map(Call::Create),
+            (which.clone(), any::<u8>()).prop_map(|((n, is_stale), name)| Call::Rename {
+                n,
+                name,
+                is_stale
+            }),
+            which.prop_map(|(n, is_stale)| Call::Remove { n, is_stale }),
+        ]
+        .boxed()
+    }
+
+    fn apply(mut state: Self, call: &Call) -> Self {
+        match *call {
+            Call::Create(n) => {
+                state.0.entry(n).or_insert(0);
+            }
+            Call::Rename {
+                n,
+                name,
+                is_stale: false,
+            } => {
+                state.0.entry(n).and_modify(|stored| *stored = name);
+            }
+            Call::Remove { n, is_stale: false } => {
+                state.0.remove(&n);
+            }
+            Call::Rename { is_stale: true, .. } | Call::Remove { is_stale: true, .. } => (),
+        }
+        state
+    }
+}
+
+/// A [`DestinationRepo`] that random calls are made on.
+///
+/// ```
+/// # use lunora_core::port::DestinationRepo;
+/// # use lunora_testkit::{conformance::Fixture, memory::MemoryDestinationRepo};
+/// # struct Memory(MemoryDestinationRepo);
+/// # impl Fixture for Memory {
+/// #     type Port = dyn DestinationRepo;
+/// #     async fn set_up() -> Self {
+/// #         Self(MemoryDestinationRepo::default())
+/// #     }
+/// #     fn port(&self) -> &Self::Port {
+/// #         &self.0
+/// #     }
+/// # }
+/// use lunora_testkit::model::Machine;
+///
+/// proptest_state_machine::prop_state_machine! {
+///     fn random_calls_agree_with_the_model(sequential 1..40 => Machine<Memory>);
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Machine<F>(PhantomData<F>);
+
+/// The adapter, and the last two revisions of each destination.
+#[derive(Debug)]
+pub struct Subject<F> {
+    // One for all calls: the adapter may have tasks on it.
+    runtime: Runtime,
+    fixture: F,
+    fresh: BTreeMap<u8, Revision>,
+    stale: BTreeMap<u8, Revision>,
+}
+
+impl<F: Fixture<Port = dyn DestinationRepo>> Subject<F> {
+    fn revision(&self, n: u8, is_stale: bool) -> Option<Revision> {
+        let revisions = if is_stale { &self.stale } else { &self.fresh };
+        revisions.get(&n).cloned()
+    }
+
+    fn create(&mut self, n: u8) {
+        let value = named(n, 0);
+        let create = self.fixture.port().create(&value);
+        let created = self.runtime.block_on(create);
+        let is_new = !self.fresh.contains_key(&n);
+        assert_eq!(created.is_ok(), is_new, "{created:?}");
+        self.note(n, created.map(Some));
+    }
+
+    fn rename(&mut self, n: u8, name: u8, is_stale: bool) {
+        let Some(revision) = self.revision(n, is_stale) else {
+            return;
+        };
+        let (value, expect) = (named(n, name), Expect::Revision(revision));
+        let write = self.fixture.port().put(&value, expect);
+        let written = self.runtime.block_on(write);
+        assert_eq!(written.is_ok(), !is_stale, "{written:?}");
+        self.note(n, written.map(Some));
+    }
+
+    fn remove(&mut self, n: u8, is_stale: bool) {
+        let Some(revision) = self.revision(n, is_stale) else {
+            return;
+        };
+        let id = sample::destination_id(n.into());
+        let remove = self.fixture.port().remove(&id, &revision);
+        let removed = self.runtime.block_on(remove);
+        assert_eq!(removed.is_ok(), !is_stale, "{removed:?}");
+        self.note(n, removed.map(|()| None));
+    }
+
+    /// Remembers which write of a destination is there now, if the call took effect.
+    fn note(&mut self, n: u8, outcome: Result<Option<Revision>, PortError>) {
+        let before = match outcome {
+            Ok(Some(revision)) => self.fresh.insert(n, revision),
+            Ok(None) => self.fresh.remove(&n),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+                return;
+            }
+        };
+        self.stale.extend(before.map(|before| (n, before)));
+    }
+}
+
+async fn listed(repo: &dyn DestinationRepo) -> BTreeMap<DestinationId, Destination> {
+    let (limit, mut after, mut listed) = (3, None, BTreeMap::new());
+    loop {
+        let page = repo.list(PageRequest { limit, after }).await.unwrap();
+        for item in page.items {
+            let twice = listed.insert(item.value.id.clone(), item.value);
+            assert_eq!(twice, None);
+        }
+        after = page.next;
+        if after.is_none() {
+            return listed;
+        }
+    }
+}
+
+fn named(n: u8, name: u8) -> Destination {
+    Destination {
+        name: format!("name {name}").parse().unwrap(),
+        ..sample::destination(n.into())
+    }
+}
+
+impl<F: Fixture<Port = dyn DestinationRepo>> StateMachineTest for Machine<F> {
+    type SystemUnderTest = Subject<F>;
+    type Reference = Destinations;
+
+    fn init_test(_: &Destinations) -> Subject<F> {
+        let runtime = runtime();
+        Subject {
+            fixture: runtime.block_on(F::set_up()),
+            runtime,
+            fresh: BTreeMap::new(),
+            stale: BTreeMap::new(),
+        }
+    }
+
+    fn apply(mut subject: Subject<F>, _: &Destinations, call: Call) -> Subject<F> {
+        match call {
+            Call::Create(n) => subject.create(n),
+            Call::Rename { n, name, is_stale } => subject.rename(n, name, is_stale),
+            Call::Remove { n, is_stale } => subject.remove(n, is_stale),
+        }
+        subject
+    }
+
+    fn check_invariants(subject: &Subject<F>, model: &Destinations) {
+        let expected = model.0.iter().map(|(n, name)| named(*n, *name));
+        let expected = expected.map(|it| (it.id.clone(), it)).collect();
+        let listed = subject.runtime.block_on(listed(subject.fixture.port()));
+        assert_eq!(listed, expected);
+    }
+}

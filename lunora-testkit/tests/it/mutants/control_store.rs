@@ -1,0 +1,170 @@
+use std::{collections::BTreeMap, sync::Mutex};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lunora_core::{
+    domain::{DestinationId, Removal, RemovalCause},
+    port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Pause, PortError},
+};
+use lunora_testkit::{memory::MemoryControlStore, sample};
+
+use super::noticed;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mutation {
+    Nothing,
+    InventsRemovals,
+    ClearsAll,
+    ClearsNothing,
+    FirstRemovalStands,
+    ClearsOnce,
+    CausesAreLost,
+    PausedAtFirst,
+    PausesForGood,
+    LastClaimStands,
+    KeysFoldCase,
+    LastAnswerStands,
+    AnswersClaim,
+    StatusesAreLost,
+    ForgetsAllClaims,
+    ForgetsNoClaim,
+}
+
+#[derive(Debug)]
+struct Mutant {
+    inner: MemoryControlStore,
+    mutation: Mutation,
+    last_answers: Mutex<BTreeMap<IdempotencyKey, Answer>>,
+}
+
+impl Mutant {
+    fn new(mutation: Mutation) -> Self {
+        Self {
+            inner: MemoryControlStore::default(),
+            mutation,
+            last_answers: Mutex::default(),
+        }
+    }
+
+    fn key(&self, key: &IdempotencyKey) -> IdempotencyKey {
+        if self.mutation == Mutation::KeysFoldCase {
+            return key.as_str().to_lowercase().parse().expect("a key");
+        }
+        key.clone()
+    }
+
+    async fn removal(&self, of: &DestinationId) -> Result<Option<Removal>, PortError> {
+        let recorded = self.inner.removals().await?;
+        Ok(recorded.into_iter().find(|it| it.destination == *of))
+    }
+}
+
+#[async_trait]
+impl ControlStore for Mutant {
+    async fn record_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        let mut removal = removal.clone();
+        let recorded = self.removal(&removal.destination).await?;
+        match (self.mutation, recorded) {
+            (Mutation::FirstRemovalStands, Some(_)) => return Ok(()),
+            (Mutation::CausesAreLost, _) => removal.cause = RemovalCause::Deleted,
+            _ => (),
+        }
+        self.inner.record_removal(&removal).await
+    }
+
+    async fn removals(&self) -> Result<Vec<Removal>, PortError> {
+        let mut removals = self.inner.removals().await?;
+        if self.mutation == Mutation::InventsRemovals {
+            removals.push(sample::removal(99));
+        }
+        Ok(removals)
+    }
+
+    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
+        match self.mutation {
+            Mutation::ClearsNothing => Ok(()),
+            Mutation::ClearsAll => {
+                for removal in self.inner.removals().await? {
+                    self.inner.clear_removal(&removal.destination).await?;
+                }
+                Ok(())
+            }
+            Mutation::ClearsOnce if self.removal(destination).await?.is_none() => {
+                Err(PortError::new(ErrorKind::Invalid, "clear", destination))
+            }
+            _ => self.inner.clear_removal(destination).await,
+        }
+    }
+
+    async fn pause(&self) -> Result<Option<Pause>, PortError> {
+        let pause = self.inner.pause().await?;
+        match self.mutation {
+            Mutation::PausedAtFirst => Ok(pause.or(Some(Pause {
+                until: sample::time(),
+            }))),
+            _ => Ok(pause),
+        }
+    }
+
+    async fn set_pause(&self, pause: Option<Pause>) -> Result<(), PortError> {
+        if pause.is_none() && self.mutation == Mutation::PausesForGood {
+            return Ok(());
+        }
+        self.inner.set_pause(pause).await
+    }
+
+    async fn claim(&self, key: &IdempotencyKey, claim: &Claim) -> Result<Claim, PortError> {
+        let key = &self.key(key);
+        let mut stands = self.inner.claim(key, claim).await?;
+        match self.mutation {
+            Mutation::LastClaimStands => return Ok(claim.clone()),
+            Mutation::LastAnswerStands => {
+                let answers = self.last_answers.lock().expect("no poison");
+                stands.answer = answers.get(key).cloned();
+            }
+            _ => (),
+        }
+        Ok(stands)
+    }
+
+    async fn settle(&self, key: &IdempotencyKey, answer: &Answer) -> Result<(), PortError> {
+        let key = &self.key(key);
+        let mut answer = answer.clone();
+        match self.mutation {
+            Mutation::StatusesAreLost => answer.status = 200,
+            Mutation::AnswersClaim => drop(self.inner.claim(key, &sample::claim(99)).await?),
+            Mutation::LastAnswerStands => {
+                let mut answers = self.last_answers.lock().expect("no poison");
+                answers.insert(key.clone(), answer.clone());
+            }
+            _ => (),
+        }
+        self.inner.settle(key, &answer).await
+    }
+
+    async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError> {
+        match self.mutation {
+            Mutation::ForgetsAllClaims => self.inner.forget_claims_before(Timestamp::MAX).await,
+            Mutation::ForgetsNoClaim => Ok(()),
+            _ => self.inner.forget_claims_before(time).await,
+        }
+    }
+}
+
+noticed! { control_store:
+    InventsRemovals by no_removal_is_listed_at_first;
+    ClearsAll by a_removal_is_listed_until_it_is_cleared, clearing_what_is_not_recorded_succeeds;
+    ClearsNothing by a_removal_is_listed_until_it_is_cleared;
+    FirstRemovalStands by a_removal_that_is_recorded_again_replaces_the_first;
+    ClearsOnce by clearing_what_is_not_recorded_succeeds;
+    CausesAreLost by every_removal_is_read_back;
+    PausedAtFirst by there_is_no_pause_at_first;
+    PausesForGood by the_pause_is_the_last_one;
+    LastClaimStands by the_first_claim_stands, of_racing_claims_one_stands;
+    KeysFoldCase by claims_on_other_keys_do_not_matter;
+    LastAnswerStands by the_first_answer_stands;
+    AnswersClaim by an_answer_to_no_claim_changes_nothing;
+    StatusesAreLost by every_claim_and_answer_is_read_back;
+    ForgetsAllClaims by old_claims_are_forgotten_and_young_ones_stay;
+    ForgetsNoClaim by old_claims_are_forgotten_and_young_ones_stay;
+}
