@@ -1,0 +1,192 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lunora_core::{
+    domain::{DestinationId, Removal},
+    port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Pause, PortError},
+};
+use rusqlite::{Connection, Row, Transaction};
+
+use super::{
+    db::{Db, Failure},
+    row::{Fields, stamp, word},
+};
+
+/// Removals, the pause and idempotency keys in SQLite.
+#[derive(Debug)]
+pub struct SqliteControlStore {
+    db: Arc<Db>,
+}
+
+impl SqliteControlStore {
+    pub(super) const fn new(db: Arc<Db>) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl ControlStore for SqliteControlStore {
+    async fn record_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        let removal = removal.clone();
+        let of = removal.destination.clone();
+        let work = move |tx: &Transaction<'_>| {
+            tx.execute(
+                "INSERT INTO removal (destination, cause, recorded_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (destination) DO UPDATE SET
+                 cause = excluded.cause, recorded_at = excluded.recorded_at",
+                (
+                    removal.destination.as_str(),
+                    word(&removal.cause)?,
+                    stamp(removal.recorded_at),
+                ),
+            )?;
+            Ok(())
+        };
+        self.db.write("record the removal of", of, work).await
+    }
+
+    async fn removals(&self) -> Result<Vec<Removal>, PortError> {
+        let work = |connection: &mut Connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT * FROM removal ORDER BY recorded_at, destination")?;
+            let mut rows = statement.query([])?;
+            let mut removals = Vec::new();
+            while let Some(row) = rows.next()? {
+                removals.push(removal_from_row(row)?);
+            }
+            Ok(removals)
+        };
+        self.db.run("list", "removals", work).await
+    }
+
+    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
+        let id = destination.clone();
+        let work = move |tx: &Transaction<'_>| {
+            tx.execute("DELETE FROM removal WHERE destination = ?1", [id.as_str()])?;
+            Ok(())
+        };
+        let operation = "clear the removal of";
+        self.db.write(operation, destination, work).await
+    }
+
+    async fn pause(&self) -> Result<Option<Pause>, PortError> {
+        let work = |connection: &mut Connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM pause")?;
+            let mut rows = statement.query([])?;
+            rows.next()?.map(pause_from_row).transpose()
+        };
+        self.db.run("read", "the pause", work).await
+    }
+
+    async fn set_pause(&self, pause: Option<Pause>) -> Result<(), PortError> {
+        let work = move |tx: &Transaction<'_>| {
+            match pause {
+                None => tx.execute("DELETE FROM pause", [])?,
+                Some(Pause { until }) => tx.execute(
+                    "INSERT INTO pause (only_row, until) VALUES (1, ?1)
+                     ON CONFLICT (only_row) DO UPDATE SET until = excluded.until",
+                    [stamp(until)],
+                )?,
+            };
+            Ok(())
+        };
+        self.db.write("set", "the pause", work).await
+    }
+
+    async fn claim(&self, key: &IdempotencyKey, claim: &Claim) -> Result<Claim, PortError> {
+        let (row, claim) = (key.clone(), claim.clone());
+        let work = move |tx: &Transaction<'_>| {
+            insert_claim(tx, &row, &claim)?;
+            select_claim(tx, &row)
+        };
+        self.db.write("claim key", key.as_str(), work).await
+    }
+
+    async fn settle(&self, key: &IdempotencyKey, answer: &Answer) -> Result<(), PortError> {
+        let (row, answer) = (key.clone(), answer.clone());
+        let work = move |tx: &Transaction<'_>| {
+            tx.execute(
+                "UPDATE claim SET answer_status = ?2, answer_body = ?3
+                 WHERE key = ?1 AND answer_status IS NULL",
+                (row.as_str(), answer.status, answer.body),
+            )?;
+            Ok(())
+        };
+        self.db.write("settle key", key.as_str(), work).await
+    }
+
+    async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError> {
+        let work = move |tx: &Transaction<'_>| {
+            tx.execute("DELETE FROM claim WHERE at < ?1", [stamp(time)])?;
+            Ok(())
+        };
+        self.db.write("forget", "old claims", work).await
+    }
+}
+
+fn insert_claim(tx: &Transaction<'_>, key: &IdempotencyKey, claim: &Claim) -> Result<(), Failure> {
+    let Claim {
+        request,
+        destination,
+        at,
+        answer,
+    } = claim;
+    tx.execute(
+        "INSERT INTO claim (key, request, destination, at, answer_status, answer_body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO NOTHING",
+        (
+            key.as_str(),
+            request.to_string(),
+            destination.as_str(),
+            stamp(*at),
+            answer.as_ref().map(|answer| answer.status),
+            answer.as_ref().map(|answer| answer.body.as_str()),
+        ),
+    )?;
+    Ok(())
+}
+
+fn select_claim(tx: &Transaction<'_>, key: &IdempotencyKey) -> Result<Claim, Failure> {
+    let mut statement = tx.prepare_cached("SELECT * FROM claim WHERE key = ?1")?;
+    let mut rows = statement.query([key.as_str()])?;
+    match rows.next()? {
+        Some(row) => claim_from_row(row),
+        None => Err(Failure::new(
+            ErrorKind::Unexpected,
+            "the claim is not there",
+        )),
+    }
+}
+
+fn removal_from_row(row: &Row<'_>) -> Result<Removal, Failure> {
+    let fields = Fields::new("removal", "destination", row)?;
+    Ok(Removal {
+        destination: fields.parse("destination")?,
+        cause: fields.word("cause")?,
+        recorded_at: fields.parse("recorded_at")?,
+    })
+}
+
+fn pause_from_row(row: &Row<'_>) -> Result<Pause, Failure> {
+    let fields = Fields::new("pause", "only_row", row)?;
+    let until = fields.parse("until")?;
+    Ok(Pause { until })
+}
+
+fn claim_from_row(row: &Row<'_>) -> Result<Claim, Failure> {
+    let fields = Fields::new("claim", "key", row)?;
+    let answer = match fields.get("answer_status")? {
+        None => None,
+        Some(status) => {
+            let body = fields.get("answer_body")?;
+            Some(Answer { status, body })
+        }
+    };
+    Ok(Claim {
+        request: fields.parse("request")?,
+        destination: fields.parse("destination")?,
+        at: fields.parse("at")?,
+        answer,
+    })
+}

@@ -1,0 +1,12 @@
+BEGIN;
+DROP TABLE claim;
+DROP TABLE pause;
+DROP TABLE removal;
+DROP TABLE event;
+DROP TABLE secret;
+DROP TABLE destination;
+DROP TABLE key_check;
+DROP TABLE counter;
+DROP TABLE migration;
+PRAGMA user_version = 0;
+COMMIT;

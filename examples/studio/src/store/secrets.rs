@@ -1,0 +1,101 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lunora_core::{
+    SecretString,
+    domain::{SecretName, SecretVersion},
+    port::{ErrorKind, PortError, Revealed, SecretStore},
+};
+use rusqlite::{Connection, Transaction};
+
+use super::{
+    db::{Db, Failure, next},
+    key::{Keyring, Sealed},
+    row::Fields,
+};
+
+/// Secrets in SQLite, each encrypted under its name and version.
+///
+/// While the key is lost or does not fit, `reveal` fails with
+/// [`Corrupt`](ErrorKind::Corrupt) and `keep` with [`Denied`](ErrorKind::Denied), whose
+/// source is the [`KeyProblem`](super::KeyProblem); `forget` works.
+#[derive(Debug)]
+pub struct SqliteSecretStore {
+    db: Arc<Db>,
+    keyring: Arc<Keyring>,
+}
+
+impl SqliteSecretStore {
+    pub(super) const fn new(db: Arc<Db>, keyring: Arc<Keyring>) -> Self {
+        Self { db, keyring }
+    }
+}
+
+#[async_trait]
+impl SecretStore for SqliteSecretStore {
+    async fn keep(
+        &self,
+        name: &SecretName,
+        text: &SecretString,
+    ) -> Result<SecretVersion, PortError> {
+        let (keyring, text, row) = (Arc::clone(&self.keyring), text.clone(), name.to_string());
+        let work = move |tx: &Transaction<'_>| {
+            let version = next(tx, "secret_version")?;
+            let cipher = keyring
+                .cipher()
+                .map_err(|problem| Failure::new(ErrorKind::Denied, problem))?;
+            let Sealed { nonce, ciphertext } = cipher
+                .seal(&row, version, &text)
+                .map_err(|error| Failure::new(ErrorKind::Unexpected, error))?;
+            tx.prepare_cached(
+                "INSERT INTO secret (name, version, nonce, ciphertext) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (name) DO UPDATE SET
+                 version = excluded.version, nonce = excluded.nonce, ciphertext = excluded.ciphertext",
+            )?
+            .execute((&row, version, nonce, ciphertext))?;
+            Ok(SecretVersion(version.cast_unsigned()))
+        };
+        self.db.write("keep secret", name, work).await
+    }
+
+    async fn reveal(&self, name: &SecretName) -> Result<Option<Revealed>, PortError> {
+        let (keyring, row) = (Arc::clone(&self.keyring), name.to_string());
+        let work = move |connection: &mut Connection| select(connection, &keyring, &row);
+        self.db.run("reveal secret", name, work).await
+    }
+
+    async fn forget(&self, name: &SecretName) -> Result<(), PortError> {
+        let row = name.to_string();
+        let work = move |tx: &Transaction<'_>| {
+            tx.execute("DELETE FROM secret WHERE name = ?1", [&row])?;
+            Ok(())
+        };
+        self.db.write("forget secret", name, work).await
+    }
+}
+
+fn select(
+    connection: &Connection,
+    keyring: &Keyring,
+    name: &str,
+) -> Result<Option<Revealed>, Failure> {
+    let mut statement = connection.prepare_cached("SELECT * FROM secret WHERE name = ?1")?;
+    let mut rows = statement.query([name])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let cipher = keyring
+        .cipher()
+        .map_err(|problem| Failure::new(ErrorKind::Corrupt, problem))?;
+    let fields = Fields::new("secret", "name", row)?;
+    let version: i64 = fields.get("version")?;
+    let sealed = Sealed {
+        nonce: fields.get("nonce")?,
+        ciphertext: fields.get("ciphertext")?,
+    };
+    let text = cipher
+        .open(name, version, &sealed)
+        .map_err(|error| fields.unreadable("ciphertext", error))?;
+    let version = SecretVersion(version.cast_unsigned());
+    Ok(Some(Revealed { text, version }))
+}
