@@ -6,18 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chacha20poly1305::{
-    KeyInit as _, XChaCha20Poly1305,
-    aead::{Aead as _, Payload},
-};
-use hmac::{Hmac, Mac as _};
-use lunora_core::{ExposeSecret as _, SecretString, domain::HashKey};
+use lunora_core::domain::HashKey;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{
     KeyReset, OpenError,
+    cipher::{Cipher, MasterKey},
     folder::{Folder, folder_of, private, remove, sync},
 };
 
@@ -109,7 +104,7 @@ impl Keyring {
     /// Reads no secret, and hashes with a key of its own, which nothing stored can equal.
     fn without(problem: KeyProblem) -> Result<Self, OpenError> {
         Ok(Self {
-            hash_key: MasterKey::random()?.hash_key(),
+            hash_key: MasterKey::random().map_err(OpenError::Random)?.hash_key(),
             cipher: Err(problem),
             is_fresh: false,
         })
@@ -255,7 +250,7 @@ impl KeySource {
             .read_to_end(&mut bytes)
             .map_err(|e| unusable(path, e))?;
         Ok(match bytes.as_slice().try_into() {
-            Ok(bytes) => Found::Key(MasterKey(Zeroizing::new(bytes))),
+            Ok(bytes) => Found::Key(MasterKey::new(bytes)),
             Err(_) => Found::Nonsense,
         })
     }
@@ -266,14 +261,14 @@ impl KeySource {
         if let Self::Credential(_) = self {
             return Err(failed(io::ErrorKind::NotFound.into()));
         }
-        let master = MasterKey::random()?;
+        let master = MasterKey::random().map_err(OpenError::Random)?;
         let unfinished = path.with_extension("key.new");
         remove(&unfinished).map_err(failed)?;
         let mut file = private()
             .create_new(true)
             .open(&unfinished)
             .map_err(failed)?;
-        file.write_all(&*master.0).map_err(failed)?;
+        file.write_all(master.as_bytes()).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         fs::rename(&unfinished, path).map_err(failed)?;
         sync(folder_of(path)).map_err(failed)?;
@@ -284,104 +279,4 @@ impl KeySource {
 fn unusable(path: &Path, source: io::Error) -> OpenError {
     let path = path.to_owned();
     OpenError::KeyFile { path, source }
-}
-
-/// The bytes of the key file. They encrypt nothing themselves.
-struct MasterKey(Zeroizing<[u8; 32]>);
-
-impl MasterKey {
-    fn random() -> Result<Self, OpenError> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *bytes).map_err(OpenError::Random)?;
-        Ok(Self(bytes))
-    }
-
-    fn hash_key(&self) -> HashKey {
-        HashKey::new(*self.derive("hash key"))
-    }
-
-    fn cipher(&self) -> Cipher {
-        Cipher(XChaCha20Poly1305::new(&(*self.derive("secrets")).into()))
-    }
-
-    /// Tells whether a key is this one, and nothing else about it.
-    fn check(&self) -> [u8; 32] {
-        *self.derive("key check")
-    }
-
-    /// A key for one purpose, from which neither this one nor another follows.
-    fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
-        // HMAC pads a short key with zeros to the block of its hash, which is 64 bytes.
-        let mut block = Zeroizing::new([0; 64]);
-        block[..32].copy_from_slice(&*self.0);
-        let mut mac = Hmac::<Sha256>::new(&(*block).into());
-        mac.update(b"lunora studio 1: ");
-        mac.update(purpose.as_bytes());
-        Zeroizing::new(mac.finalize().into_bytes().into())
-    }
-}
-
-/// What is stored of a secret.
-pub(super) struct Sealed {
-    pub(super) nonce: [u8; 24],
-    pub(super) ciphertext: Vec<u8>,
-}
-
-/// Encrypts and decrypts secrets.
-pub(super) struct Cipher(XChaCha20Poly1305);
-
-/// Why a secret could not be encrypted or decrypted.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CipherError {
-    #[error("the system gives no random bytes")]
-    Random(#[source] getrandom::Error),
-    #[error("the text is too long to encrypt")]
-    TooLong,
-    #[error("it was not encrypted for this name and version under this key")]
-    Altered,
-    #[error("it is no text")]
-    NoText(#[source] std::str::Utf8Error),
-}
-
-impl Cipher {
-    pub(super) fn seal(
-        &self,
-        name: &str,
-        version: i64,
-        text: &SecretString,
-    ) -> Result<Sealed, CipherError> {
-        // Random nonces of 24 bytes do not repeat, however often a database is restored.
-        let mut nonce = [0; 24];
-        getrandom::fill(&mut nonce).map_err(CipherError::Random)?;
-        let payload = Payload {
-            msg: text.expose_secret().as_bytes(),
-            aad: &context(name, version),
-        };
-        let ciphertext = self.0.encrypt(&nonce.into(), payload);
-        let ciphertext = ciphertext.map_err(|_| CipherError::TooLong)?;
-        Ok(Sealed { nonce, ciphertext })
-    }
-
-    pub(super) fn open(
-        &self,
-        name: &str,
-        version: i64,
-        sealed: &Sealed,
-    ) -> Result<SecretString, CipherError> {
-        let payload = Payload {
-            msg: &sealed.ciphertext,
-            aad: &context(name, version),
-        };
-        let bytes = self.0.decrypt(&sealed.nonce.into(), payload);
-        let bytes = Zeroizing::new(bytes.map_err(|_| CipherError::Altered)?);
-        let text = str::from_utf8(&bytes).map_err(CipherError::NoText)?;
-        Ok(SecretString::from(text))
-    }
-}
-
-/// What a ciphertext belongs to, so that none can stand in for another or for a newer one.
-fn context(name: &str, version: i64) -> Vec<u8> {
-    let mut context = version.to_be_bytes().to_vec();
-    context.extend(name.as_bytes());
-    context
 }

@@ -21,12 +21,14 @@
 //! # Modules
 //!
 //! - `folder`, `key`, `schema`: what [`Store::open`] goes through, in this order.
+//! - `cipher`: how a secret is encrypted.
 //! - `db`: the thread on which SQLite runs, and what its errors mean to a caller.
 //! - `destinations`, `secrets`, `events`, `control`: one adapter each.
 //! - `row`: reading columns, and saying which one cannot be read.
 //! - `backup`: copying a database that is in use.
 
 mod backup;
+mod cipher;
 mod control;
 mod db;
 mod destinations;

@@ -9,8 +9,9 @@ use lunora_core::{
 use rusqlite::{Connection, Transaction};
 
 use super::{
+    cipher::Sealed,
     db::{Db, Failure, next},
-    key::{Keyring, Sealed},
+    key::Keyring,
     row::Fields,
 };
 
