@@ -1,1 +1,29 @@
-//! In the making.
+//! The HTTP API of Lunora, as an [`axum::Router`] and nothing more.
+//!
+//! A server binds it to a socket, and a Lambda function hands it events; it knows
+//! neither, and reads no environment. Give [`Api::new`] the services and the ports
+//! that they work over, and take [`Api::into_router`].
+//!
+//! Every reply is JSON and carries `status`: `"success"` or `"error"`. An error
+//! also carries `code`, a word for programs, and `message`, a sentence for people
+//! that says what to do. No reply, event or log line shows a stream key.
+
+mod access;
+mod api;
+mod body;
+mod destinations;
+mod fallback;
+mod health;
+mod idempotency;
+mod problem;
+mod program;
+mod reply;
+mod request_log;
+mod streaming_status;
+
+#[cfg(test)]
+mod world;
+
+pub use access::Access;
+pub use api::{Api, ApiParts, Service};
+pub use program::{Program, ProgramMonitor};

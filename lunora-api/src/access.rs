@@ -1,0 +1,155 @@
+use std::net::IpAddr;
+
+use axum::{
+    body::HttpBody as _,
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode, Uri,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
+            X_CONTENT_TYPE_OPTIONS,
+        },
+        uri::Authority,
+    },
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use crate::{Api, problem::Problem};
+
+/// Who may call (rule 26).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Access {
+    /// Programs on this machine, and pages that this API serves: the `Host` is a
+    /// loopback name or address, whatever the port, and an `Origin` is that host.
+    Loopback,
+}
+
+/// Lets a request through that may come in as it is, and has every reply say
+/// how a browser has to treat it.
+pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let checked = match api.parts().access {
+        Access::Loopback => check_loopback(request.headers(), request.uri()),
+    };
+    let checked = checked
+        .and_then(|()| check_query(request.uri()))
+        .and_then(|()| check_body(&request));
+    let mut response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    for (name, value) in REPLY_HEADERS {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+const REPLY_HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
+
+/// A page of another site can reach a loopback address, by a name that it makes
+/// resolve to one (DNS rebinding) or directly. Its browser tells by these headers.
+fn check_loopback(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
+    let Some(host) = host_of(headers).filter(is_loopback) else {
+        return Err(host_refused());
+    };
+    if uri.authority().is_some_and(|named| !is_loopback(named)) {
+        return Err(host_refused());
+    }
+    let own = |origin: &HeaderValue| {
+        let origin = origin.to_str().ok();
+        let site = origin.and_then(|origin| origin.split_once("://"));
+        site.is_some_and(|(scheme, authority)| {
+            matches!(scheme, "http" | "https") && authority.eq_ignore_ascii_case(host.as_str())
+        })
+    };
+    if headers.get_all(ORIGIN).iter().all(own) {
+        return Ok(());
+    }
+    let message = "Pages of other origins may not call this API; open the page that it serves";
+    let status = StatusCode::FORBIDDEN;
+    Err(Problem::new(status, "origin_refused", message))
+}
+
+/// The one `Host` of a request.
+fn host_of(headers: &HeaderMap) -> Option<Authority> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next()?;
+    let is_only = hosts.next().is_none();
+    is_only.then(|| Authority::try_from(host.as_bytes()).ok())?
+}
+
+fn is_loopback(authority: &Authority) -> bool {
+    if authority.as_str().contains('@') {
+        return false;
+    }
+    let host = authority.host();
+    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    match bare.unwrap_or(host).parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+fn host_refused() -> Problem {
+    let message = "This API answers to loopback names alone; call it as http://127.0.0.1 or \
+                   http://localhost with its port";
+    Problem::new(StatusCode::FORBIDDEN, "host_refused", message)
+}
+
+/// What the name of a parameter contains that holds a credential.
+const CREDENTIAL_WORDS: [&str; 7] = [
+    "key",
+    "token",
+    "secret",
+    "passw",
+    "passphrase",
+    "credential",
+    "auth",
+];
+
+/// No credential ever stands in a URL: URLs end up in logs and histories.
+fn check_query(uri: &Uri) -> Result<(), Problem> {
+    let query = uri.query().unwrap_or_default();
+    let is_credential = |pair: &str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        // A `%` could hide any letter, and no parameter of ours needs one.
+        let name = name.to_ascii_lowercase();
+        name.contains('%') || CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
+    };
+    if !query.split('&').any(is_credential) {
+        return Ok(());
+    }
+    let message = "A stream key or another credential may not stand in the URL; send it in the \
+                   JSON body. If it was a real one, change it: URLs are logged on their way";
+    let status = StatusCode::BAD_REQUEST;
+    Err(Problem::new(status, "credential_in_url", message))
+}
+
+/// A body that is no JSON could come from a form of any page.
+fn check_body(request: &Request) -> Result<(), Problem> {
+    if request.body().is_end_stream() {
+        return Ok(());
+    }
+    let kind = request.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next());
+    if kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+        return Ok(());
+    }
+    let message = "Send the body as JSON, with `Content-Type: application/json`";
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Err(Problem::new(status, "unsupported_media_type", message))
+}

@@ -1,0 +1,187 @@
+use std::{fmt, str::FromStr};
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request, rejection::BytesRejection},
+    http::StatusCode,
+};
+use lunora_core::domain::{Edit, KeyInput};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+
+use crate::problem::Problem;
+
+/// The longest body, in bytes.
+pub(crate) const LEN_MAX: usize = 64 * 1024;
+
+/// Reads the whole body.
+pub(crate) async fn read(request: Request) -> Result<Bytes, Problem> {
+    let refuse = |rejection: BytesRejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("The body is too large; the most is {LEN_MAX} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        }
+        _ => Problem::invalid("The body did not come in whole; send it again"),
+    };
+    Bytes::from_request(request, &()).await.map_err(refuse)
+}
+
+/// A body that is a JSON object.
+pub(crate) struct JsonObject<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonObject<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = read(request).await?;
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            let message = "The body has to be a JSON object, such as {\"name\": \"…\"}";
+            return Err(Problem::invalid(message));
+        }
+        // The parser's own message can repeat what stands there, which may be a key.
+        let refuse = |error: serde_json::Error| {
+            let (line, column) = (error.line(), error.column());
+            Problem::invalid(format!(
+                "The body is no valid JSON object: look at line {line}, column {column}"
+            ))
+        };
+        serde_json::from_slice(&bytes).map(Self).map_err(refuse)
+    }
+}
+
+/// What a body says about one field.
+///
+/// It takes every value, so that the parser has no reason to complain and repeat
+/// one; and every text is held as a secret, because a key can be pasted anywhere.
+#[derive(Debug, Default)]
+pub(crate) enum Field {
+    #[default]
+    Omitted,
+    Null,
+    Text(SecretString),
+    Flag(bool),
+    Number(u64),
+    Other,
+}
+
+impl Field {
+    /// A text; null and blank remove what there is.
+    pub(crate) fn text(&self, name: &str) -> Result<Edit<&str>, Problem> {
+        match self {
+            Self::Omitted => Ok(Edit::Keep),
+            Self::Null => Ok(Edit::Clear),
+            Self::Text(text) => Ok(match text.expose_secret().trim() {
+                "" => Edit::Clear,
+                text => Edit::Set(text),
+            }),
+            _ => Err(Problem::invalid(format!("`{name}` has to be a string"))),
+        }
+    }
+
+    /// A value that is written as a text. Its error must not repeat the text.
+    pub(crate) fn value<T>(&self, name: &str) -> Result<Edit<T>, Problem>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        match self.text(name)? {
+            Edit::Keep => Ok(Edit::Keep),
+            Edit::Clear => Ok(Edit::Clear),
+            Edit::Set(text) => text.parse().map(Edit::Set).map_err(|it| refused(name, it)),
+        }
+    }
+
+    /// A value that there always is.
+    pub(crate) fn required<T>(&self, name: &str) -> Result<Option<T>, Problem>
+    where
+        T: FromStr<Err: fmt::Display>,
+    {
+        match self.value(name)? {
+            Edit::Keep => Ok(None),
+            Edit::Clear => Err(Problem::invalid(format!("`{name}` cannot be empty"))),
+            Edit::Set(value) => Ok(Some(value)),
+        }
+    }
+
+    /// A stream key, as rule 22 reads it.
+    pub(crate) fn key(&self, name: &str) -> Result<KeyInput, Problem> {
+        match self.text(name)? {
+            Edit::Keep => Ok(KeyInput::Omitted),
+            Edit::Clear => Ok(KeyInput::Removed),
+            Edit::Set(text) => KeyInput::from_text(text).map_err(|it| refused(name, it)),
+        }
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        match self {
+            Self::Omitted => Ok(None),
+            Self::Flag(flag) => Ok(Some(*flag)),
+            _ => Err(Problem::invalid(format!(
+                "`{name}` has to be true or false"
+            ))),
+        }
+    }
+
+    pub(crate) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn refused(name: &str, reason: impl fmt::Display) -> Problem {
+    Problem::invalid(format!("`{name}`: {reason}"))
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor)
+    }
+}
+
+struct FieldVisitor;
+
+impl<'de> Visitor<'de> for FieldVisitor {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Field, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Field, E> {
+        Ok(Field::Flag(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Field, E> {
+        Ok(Field::Number(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Field, E> {
+        Ok(Field::Other)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Field, E> {
+        Ok(Field::Text(SecretString::from(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Field, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Field, A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Other)
+    }
+}

@@ -1,0 +1,14 @@
+//! `/api/destinations`.
+
+mod body;
+pub(crate) mod create;
+pub(crate) mod get;
+pub(crate) mod list;
+mod path;
+pub(crate) mod remove;
+pub(crate) mod retry;
+pub(crate) mod start;
+pub(crate) mod stop;
+mod switched;
+pub(crate) mod update;
+pub(crate) mod view;

@@ -1,0 +1,162 @@
+use std::sync::PoisonError;
+
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use jiff::SignedDuration;
+use lunora_core::{
+    domain::{DestinationId, Digest},
+    port::{Answer, Claim, IdempotencyKey},
+};
+use std::time::Duration;
+
+use crate::{Api, body, problem::Problem};
+
+/// Which try of a request that has an idempotency key this is.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    /// The id of what the request creates, the same at every try.
+    pub(crate) destination: DestinationId,
+    /// An earlier try may have taken effect; its answer never came about.
+    is_repeated: bool,
+}
+
+pub(crate) fn is_repeated(attempt: Option<Extension<Attempt>>) -> bool {
+    attempt.is_some_and(|Extension(attempt)| attempt.is_repeated)
+}
+
+/// How long a key stands for its request.
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Gives a POST that is sent again under its `Idempotency-Key` the answer that
+/// it got the first time (rule 2).
+pub(crate) async fn answer_once(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let key = request.headers().get(KEY).cloned();
+    let Some(key) = key.filter(|_| request.method() == Method::POST) else {
+        return next.run(request).await;
+    };
+    let answer = claimed(&api, &key, request, next).await;
+    answer.unwrap_or_else(Problem::into_response)
+}
+
+async fn claimed(
+    api: &Api,
+    key: &HeaderValue,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let key: Option<IdempotencyKey> = key.to_str().ok().and_then(|key| key.parse().ok());
+    let key = key.ok_or_else(|| {
+        let message = "`Idempotency-Key` has to have 1 to 128 printable ASCII characters and no \
+                       space";
+        Problem::invalid(message)
+    })?;
+    let _turn = Turn::take(api, &key)?;
+    let (request, digest) = hashed(api, request).await?;
+    let control = &api.parts().ports.control;
+    let now = api.now();
+    if let Ok(oldest) = now.checked_sub(KEPT_FOR) {
+        control.forget_claims_before(oldest).await?;
+    }
+
+    let new = Claim {
+        request: digest,
+        destination: api.parts().destinations.mint_id(),
+        at: now,
+        answer: None,
+    };
+    let claim = control.claim(&key, &new).await?;
+    if claim.request != digest {
+        let message = "This `Idempotency-Key` was used for another request; use a new one for \
+                       every new request";
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(Problem::new(status, "idempotency_key_reused", message));
+    }
+    if let Some(answer) = claim.answer {
+        return Ok(replayed(answer));
+    }
+
+    let attempt = Attempt {
+        is_repeated: claim != new,
+        destination: claim.destination,
+    };
+    let mut request = request;
+    request.extensions_mut().insert(attempt);
+    let response = next.run(request).await;
+    if response.status().is_server_error() {
+        // It is not known what took effect, so the next try finds out.
+        return Ok(response);
+    }
+    settled(api, &key, response).await
+}
+
+/// Reads a request whole, and hashes what it asks for.
+async fn hashed(api: &Api, request: Request) -> Result<(Request, Digest), Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(Request::from_parts(parts.clone(), body)).await?;
+    let path = parts.uri.path().as_bytes();
+    let said: [&[u8]; 3] = [b"request", path, &bytes];
+    let digest = api.parts().hash_key.digest(said);
+    Ok((Request::from_parts(parts, Body::from(bytes)), digest))
+}
+
+async fn settled(api: &Api, key: &IdempotencyKey, response: Response) -> Result<Response, Problem> {
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await;
+    let bytes: Bytes = bytes.map_err(|_| Problem::internal())?;
+    let answer = Answer {
+        status: parts.status.as_u16(),
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    if let Err(error) = api.parts().ports.control.settle(key, &answer).await {
+        // What was asked for is done, and its next try finds it so.
+        tracing::warn!(%error, "an answer is not kept for its idempotency key");
+    }
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+fn replayed(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or_default();
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (REPLAYED, HeaderValue::from_static("true")),
+    ];
+    (status, headers, answer.body).into_response()
+}
+
+/// The right to work on the request of a key, one at a time.
+struct Turn<'a> {
+    api: &'a Api,
+    key: IdempotencyKey,
+}
+
+impl<'a> Turn<'a> {
+    fn take(api: &'a Api, key: &IdempotencyKey) -> Result<Self, Problem> {
+        let in_flight = api.claims_in_flight().lock();
+        let mut in_flight = in_flight.unwrap_or_else(PoisonError::into_inner);
+        if in_flight.insert(key.clone()) {
+            let key = key.clone();
+            return Ok(Self { api, key });
+        }
+        let message = "The request of this `Idempotency-Key` is still being worked on; ask again \
+                       for its answer";
+        Err(Problem::new(StatusCode::CONFLICT, "in_progress", message)
+            .with_retry_after(Duration::from_secs(1)))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let in_flight = self.api.claims_in_flight().lock();
+        let mut in_flight = in_flight.unwrap_or_else(PoisonError::into_inner);
+        in_flight.remove(&self.key);
+    }
+}

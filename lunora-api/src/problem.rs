@@ -1,0 +1,215 @@
+use std::{error::Error, fmt, time::Duration};
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use lunora_core::{
+    domain::{DestinationId, DestinationName},
+    port::{ErrorKind, PortError},
+    service::DestinationError,
+};
+use serde::Serialize;
+
+/// Why a call did not succeed, as its client reads it.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    /// For people: what to do.
+    message: String,
+    /// The detail, if it tells more than the message.
+    error: Option<String>,
+    // Boxed, as `Result`s stay small that way.
+    facts: Option<Box<Facts>>,
+    retry_after: Option<Duration>,
+    /// For the log alone.
+    cause: Option<Box<PortError>>,
+}
+
+/// What a program may want to know about a problem.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Facts {
+    Endpoint { path: String, method: String },
+    Duplicate { duplicate_of: Named },
+    Stale { generation: u64 },
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Named {
+    destination_id: DestinationId,
+    name: DestinationName,
+}
+
+#[derive(Serialize)]
+struct ProblemBody {
+    status: &'static str,
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(flatten)]
+    facts: Option<Box<Facts>>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            error: None,
+            facts: None,
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    /// The client has to say something else.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", message)
+    }
+
+    pub(crate) fn destination_not_found() -> Self {
+        let message = "Destination not found; GET /api/destinations lists those that there are";
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(crate) fn internal() -> Self {
+        let message = "Something failed inside the server; its log tells more under the id that \
+                       the X-Request-Id header of this reply names";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// Try again, after that long.
+    pub(crate) fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+            .with_retry_after(retry_after)
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    pub(crate) fn with_error(mut self, error: impl fmt::Display) -> Self {
+        self.error = Some(error.to_string());
+        self
+    }
+
+    pub(crate) fn with_facts(mut self, facts: Facts) -> Self {
+        self.facts = Some(Box::new(facts));
+        self
+    }
+}
+
+/// The wait of a client that was not told another.
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(2);
+
+/// The one table from what a port says to what a client reads.
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        let mut problem = match error.kind() {
+            ErrorKind::Conflict => {
+                let message = "It was changed by somebody else at the same time; read it again \
+                               and try again";
+                return Self::new(StatusCode::CONFLICT, "conflict", message);
+            }
+            ErrorKind::Unavailable => {
+                let message = "A part of the server does not answer at the moment; try again. \
+                               The call may have taken effect, and may be repeated";
+                let wait = error.retry_after().unwrap_or(RETRY_AFTER_DEFAULT);
+                Self::unavailable(message, wait)
+            }
+            _ => Self::internal(),
+        };
+        problem.cause = Some(Box::new(error));
+        problem
+    }
+}
+
+/// The one table from what the service says to what a client reads.
+impl From<DestinationError> for Problem {
+    fn from(error: DestinationError) -> Self {
+        let detail = error.to_string();
+        let bad = StatusCode::BAD_REQUEST;
+        let problem = match error {
+            DestinationError::NotFound { .. } => Self::destination_not_found(),
+            DestinationError::Disabled { .. } => {
+                let message = "The destination is disabled; enable it first";
+                Self::new(bad, "disabled", message)
+            }
+            DestinationError::Invalid { reason } => {
+                return Self::invalid(format!("This is not possible: {reason}"));
+            }
+            DestinationError::Duplicate { of, name } => {
+                let message = format!(
+                    "“{name}” is running to the same place with the same stream key; stop it \
+                     first, or use another stream key"
+                );
+                let duplicate_of = Named {
+                    destination_id: of,
+                    name,
+                };
+                Self::new(StatusCode::CONFLICT, "duplicate", message)
+                    .with_facts(Facts::Duplicate { duplicate_of })
+            }
+            DestinationError::Stale { found, .. } => {
+                let message = "The destination was changed since you read it; read it again and \
+                               decide again";
+                Self::new(StatusCode::PRECONDITION_FAILED, "stale", message)
+                    .with_facts(Facts::Stale { generation: found })
+            }
+            DestinationError::Foreign { way, .. } => {
+                let message = format!(
+                    "The destination is delivered by {way}, which is not changed from here; an \
+                     admin can move it first"
+                );
+                Self::new(bad, "foreign", message)
+            }
+            DestinationError::Port(error) => return error.into(),
+            _ => return Self::internal(),
+        };
+        problem.with_error(detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if let Some(cause) = &self.cause {
+            // The span of the request tells its id.
+            tracing::error!(error = %Chain(cause.as_ref()), "a request failed");
+        }
+        let body = ProblemBody {
+            status: "error",
+            code: self.code,
+            message: self.message,
+            error: self.error,
+            facts: self.facts,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs().max(1);
+            let headers = response.headers_mut();
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// An error and what caused it, on one line.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

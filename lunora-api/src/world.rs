@@ -1,0 +1,186 @@
+//! The API over adapters in memory, as its tests call it.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE},
+    response::Response,
+};
+use lunora_core::{
+    domain::{OutputType, ProgramKind},
+    service::{Destinations, Ports, Reconciler},
+};
+use lunora_testkit::{
+    clock::{ManualClock, Sequence},
+    memory::{
+        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryOutputRouter,
+        MemorySecretStore,
+    },
+    sample,
+};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::{Access, Api, ApiParts, Program, ProgramMonitor, Service};
+
+pub(crate) struct World {
+    pub(crate) api: Api,
+    pub(crate) clock: ManualClock,
+    pub(crate) outputs: MemoryOutputRouter,
+    pub(crate) events: MemoryEventLog,
+    pub(crate) ports: Ports,
+    pub(crate) reconciler: Arc<Reconciler>,
+    router: Router,
+}
+
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Status code and `code`.
+    pub(crate) fn refusal(&self) -> (u16, &str) {
+        let code = self.json["code"].as_str().unwrap_or("none");
+        (self.status.as_u16(), code)
+    }
+}
+
+#[derive(Debug)]
+struct TestStream;
+
+impl ProgramMonitor for TestStream {
+    fn program(&self) -> Program {
+        Program {
+            kind: ProgramKind::TestStream,
+            since: sample::time(),
+            bitrate_bps: Some(1_500_000),
+            video_codec: Some("h264".into()),
+            audio_codec: None,
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::over(|ports| ports)
+    }
+
+    /// A world in which some ports are not those in memory.
+    pub(crate) fn over(change: impl FnOnce(Ports) -> Ports) -> Self {
+        let clock = ManualClock::default();
+        let outputs = MemoryOutputRouter::default().with_clock(clock.clone());
+        let events = MemoryEventLog::default();
+        let ports = change(Ports {
+            destinations: Arc::new(MemoryDestinationRepo::default()),
+            secrets: Arc::new(MemorySecretStore::default()),
+            router: Arc::new(outputs.clone()),
+            events: Arc::new(events.clone()),
+            control: Arc::new(MemoryControlStore::default()),
+            clock: Arc::new(clock.clone()),
+        });
+        let reconciler = Reconciler::new(ports.clone(), OutputType::Relay, sample::hash_key());
+        let reconciler = Arc::new(reconciler);
+        let ids = Arc::new(Sequence::default());
+        let api = Api::new(ApiParts {
+            destinations: Destinations::new(ports.clone(), ids, Arc::clone(&reconciler)),
+            reconciler: Arc::clone(&reconciler),
+            ports: ports.clone(),
+            hash_key: sample::hash_key(),
+            ids: Arc::new(Sequence::default()),
+            program: Arc::new(TestStream),
+            service: Service {
+                name: "lunora-test".into(),
+                version: "1.2.3".into(),
+            },
+            access: Access::Loopback,
+        });
+        let router = api.clone().into_router();
+        Self {
+            api,
+            clock,
+            outputs,
+            events,
+            ports,
+            reconciler,
+            router,
+        }
+    }
+
+    /// Sends a request as it is, but for the host that every one needs.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Response {
+        let headers = request.headers_mut();
+        if !headers.contains_key("host") {
+            headers.insert("host", "127.0.0.1:8080".parse().unwrap());
+        }
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn reply(&self, request: Request<Body>) -> Reply {
+        let (parts, body) = self.send(request).await.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8(bytes.into()).unwrap();
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            json: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        }
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str) -> Reply {
+        self.reply(request(method, path, Body::empty())).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path).await
+    }
+
+    /// Posts nothing.
+    pub(crate) async fn act(&self, path: &str) -> Reply {
+        self.call(Method::POST, path).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.reply(json(Method::POST, path, &body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
+        self.reply(json(Method::PUT, path, &body)).await
+    }
+
+    /// Creates a destination, and returns the path of it.
+    pub(crate) async fn create(&self, body: Value) -> String {
+        let reply = self.post("/api/destinations", body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        let id = reply.json["destination"]["destination_id"].as_str();
+        format!("/api/destinations/{}", id.unwrap())
+    }
+}
+
+pub(crate) fn request(method: Method, path: &str, body: Body) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path);
+    request.body(body).unwrap()
+}
+
+pub(crate) fn json(method: Method, path: &str, body: &Value) -> Request<Body> {
+    let mut request = request(method, path, Body::from(body.to_string()));
+    let kind = "application/json".parse().unwrap();
+    request.headers_mut().insert(CONTENT_TYPE, kind);
+    request
+}
+
+/// The same request under an idempotency key.
+pub(crate) fn keyed(mut request: Request<Body>, key: &str) -> Request<Body> {
+    let key = key.parse().unwrap();
+    request.headers_mut().insert("idempotency-key", key);
+    request
+}
