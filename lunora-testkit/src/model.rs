@@ -8,7 +8,7 @@ use lunora_core::{
         DestinationRepo, DestinationRepoExt, ErrorKind, Expect, PageRequest, PortError, Revision,
     },
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use tokio::runtime::Runtime;
 
@@ -17,10 +17,46 @@ use crate::{
     sample,
 };
 
-/// A call on a [`DestinationRepo`].
+/// Makes random calls on a [`DestinationRepo`], in so many cases of up to 40
+/// calls each, and compares what is stored with a model after every call.
+///
+/// ```
+/// # use lunora_core::port::DestinationRepo;
+/// # use lunora_testkit::{conformance::Fixture, memory::MemoryDestinationRepo};
+/// # struct Memory(MemoryDestinationRepo);
+/// # impl Fixture for Memory {
+/// #     type Port = dyn DestinationRepo;
+/// #     async fn set_up() -> Self {
+/// #         Self(MemoryDestinationRepo::default())
+/// #     }
+/// #     fn port(&self) -> &Self::Port {
+/// #         &self.0
+/// #     }
+/// # }
+/// lunora_testkit::model::random_calls_agree::<Memory>(20);
+/// ```
+///
+/// # Panics
+///
+/// If the adapter does anything else than the model, with the shortest calls
+/// that show it.
+pub fn random_calls_agree<F: Fixture<Port = dyn DestinationRepo>>(cases: u32) {
+    let config = ProptestConfig {
+        cases,
+        // A file of seeds belongs next to a test, and this is none.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let calls = Destinations::sequential_strategy(1..40);
+    let outcome = TestRunner::new(config.clone()).run(&calls, |(state, calls, seen)| {
+        Machine::<F>::test_sequential(config.clone(), state, calls, seen);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "they are named after the calls")]
-pub enum Call {
+enum Call {
     Create(u8),
     Rename { n: u8, name: u8, is_stale: bool },
     Remove { n: u8, is_stale: bool },
@@ -28,7 +64,7 @@ pub enum Call {
 
 /// What is stored, in the model: which name each destination has.
 #[derive(Clone, Debug, Default)]
-pub struct Destinations(BTreeMap<u8, u8>);
+struct Destinations(BTreeMap<u8, u8>);
 
 impl ReferenceStateMachine for Destinations {
     type State = Self;
@@ -74,33 +110,10 @@ impl ReferenceStateMachine for Destinations {
     }
 }
 
-/// A [`DestinationRepo`] that random calls are made on.
-///
-/// ```
-/// # use lunora_core::port::DestinationRepo;
-/// # use lunora_testkit::{conformance::Fixture, memory::MemoryDestinationRepo};
-/// # struct Memory(MemoryDestinationRepo);
-/// # impl Fixture for Memory {
-/// #     type Port = dyn DestinationRepo;
-/// #     async fn set_up() -> Self {
-/// #         Self(MemoryDestinationRepo::default())
-/// #     }
-/// #     fn port(&self) -> &Self::Port {
-/// #         &self.0
-/// #     }
-/// # }
-/// use lunora_testkit::model::Machine;
-///
-/// proptest_state_machine::prop_state_machine! {
-///     fn random_calls_agree_with_the_model(sequential 1..40 => Machine<Memory>);
-/// }
-/// ```
-#[derive(Debug)]
-pub struct Machine<F>(PhantomData<F>);
+struct Machine<F>(PhantomData<F>);
 
 /// The adapter, and the last two revisions of each destination.
-#[derive(Debug)]
-pub struct Subject<F> {
+struct Subject<F> {
     // One for all calls: the adapter may have tasks on it.
     runtime: Runtime,
     fixture: F,

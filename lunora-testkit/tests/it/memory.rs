@@ -14,6 +14,7 @@ use lunora_testkit::{
         MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryOutputRouter,
         MemorySecretStore,
     },
+    model,
 };
 
 /// Makes a module with the suite of one port on the adapter that is given.
@@ -110,19 +111,8 @@ mod detaching_output_router {
     lunora_testkit::output_router_conformance!(It);
 }
 
-mod random_calls {
-    use lunora_testkit::model::Machine;
-
-    use super::{destination_repo, faulty_destination_repo};
-
-    type Plain = Machine<destination_repo::It>;
-    type Decorated = Machine<faulty_destination_repo::It>;
-
-    proptest_state_machine::prop_state_machine! {
-        #[test]
-        fn on_the_fake_agree_with_the_model(sequential 1..40 => Plain);
-
-        #[test]
-        fn on_the_decorated_fake_agree_with_the_model(sequential 1..40 => Decorated);
-    }
+#[test]
+fn random_calls_on_destination_repos_agree_with_the_model() {
+    model::random_calls_agree::<destination_repo::It>(200);
+    model::random_calls_agree::<faulty_destination_repo::It>(20);
 }
