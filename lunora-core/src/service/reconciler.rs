@@ -16,7 +16,7 @@ use crate::{
     plan::{self, DetachReason, Plan, Refusal, Step, Wish, WishedOutput},
     port::{
         Clock, ControlStore, DestinationRepo, DestinationRepoExt, ErrorKind, EventLog, Expect,
-        OutputRouter, PortError, SecretStore, Versioned,
+        OutputRouter, Pause, PortError, SecretStore, Versioned,
     },
 };
 
@@ -168,7 +168,7 @@ impl Reconciler {
     pub async fn reconcile(&self, scope: Scope, cause: Cause) -> Result<PassReport, PortError> {
         let _turn = self.turn.lock().await;
         let mut report = PassReport::default();
-        if self.is_paused().await? {
+        if self.paused_until().await?.is_some() {
             report.paused = true;
         } else {
             for _ in 0..TRIES_MAX {
@@ -222,9 +222,30 @@ impl Reconciler {
         }
     }
 
-    async fn is_paused(&self) -> Result<bool, PortError> {
+    /// Keeps every pass from changing an output until then (rule 15). A stop
+    /// takes effect after that, too.
+    pub async fn pause(&self, until: Timestamp) -> Result<(), PortError> {
+        self.ports.control.set_pause(Some(Pause { until })).await?;
+        let kind = EventKind::ReconcilePaused { until };
+        self.ports.record(None, kind).await;
+        Ok(())
+    }
+
+    /// Ends the pause, and makes a pass at once.
+    pub async fn resume(&self) -> Result<PassReport, PortError> {
+        if self.paused_until().await?.is_some() {
+            self.ports.control.set_pause(None).await?;
+            let kind = EventKind::ReconcileResumed;
+            self.ports.record(None, kind).await;
+        }
+        self.reconcile(Scope::All, Cause::Asked).await
+    }
+
+    /// When the pause ends, if there is one.
+    pub async fn paused_until(&self) -> Result<Option<Timestamp>, PortError> {
         let pause = self.ports.control.pause().await?;
-        Ok(pause.is_some_and(|pause| self.ports.clock.now() < pause.until))
+        let until = pause.map(|pause| pause.until);
+        Ok(until.filter(|until| self.ports.clock.now() < *until))
     }
 
     async fn view(&self) -> Result<View, PortError> {
