@@ -18,8 +18,8 @@ use lunora_core::{
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Access, ProgramMonitor, access, body, destinations, fallback, health, idempotency, request_log,
-    streaming_status,
+    Access, ProgramMonitor, access, body, destinations, events, fallback, health, idempotency,
+    reconcile, request_log, streaming_status,
 };
 
 /// What the API is made of.
@@ -109,6 +109,14 @@ impl Api {
                 post(destinations::retry::retry),
             )
             .route("/api/streaming/status", get(streaming_status::show))
+            .route("/api/events", get(events::follow))
+            .route("/api/reconcile", get(reconcile::show::show))
+            .route("/api/reconcile/pause", post(reconcile::pause::pause))
+            .route("/api/reconcile/resume", post(reconcile::resume::resume))
+            .route(
+                "/api/reconcile/release-held",
+                post(reconcile::release_held::release_held),
+            )
             .fallback(fallback::not_found)
             .method_not_allowed_fallback(fallback::method_not_allowed);
         // The last layer sees a request first.

@@ -103,6 +103,14 @@ impl Problem {
         self.facts = Some(Box::new(facts));
         self
     }
+
+    /// Tells the operator what the client is not told. The span of the request
+    /// tells its id.
+    pub(crate) fn log(&self) {
+        if let Some(cause) = &self.cause {
+            tracing::error!(error = %Chain(cause.as_ref()), "a request failed");
+        }
+    }
 }
 
 /// The wait of a client that was not told another.
@@ -178,10 +186,7 @@ impl From<DestinationError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if let Some(cause) = &self.cause {
-            // The span of the request tells its id.
-            tracing::error!(error = %Chain(cause.as_ref()), "a request failed");
-        }
+        self.log();
         let body = ProblemBody {
             status: "error",
             code: self.code,

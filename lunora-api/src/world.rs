@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use lunora_core::{
-    domain::{OutputType, ProgramKind},
+    domain::{OutputType, ProgramKind, Switch},
     service::{Destinations, Ports, Reconciler},
 };
 use lunora_testkit::{
@@ -20,7 +20,7 @@ use lunora_testkit::{
     },
     sample,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::{Access, Api, ApiParts, Program, ProgramMonitor, Service};
@@ -150,11 +150,17 @@ impl World {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
-        self.reply(json(Method::POST, path, &body)).await
+        self.reply(json_request(Method::POST, path, &body)).await
     }
 
     pub(crate) async fn put(&self, path: &str, body: Value) -> Reply {
-        self.reply(json(Method::PUT, path, &body)).await
+        self.reply(json_request(Method::PUT, path, &body)).await
+    }
+
+    /// How many outputs are switched on.
+    pub(crate) fn on_air(&self) -> usize {
+        let specs = self.outputs.specs();
+        specs.iter().filter(|it| it.switch == Switch::On).count()
     }
 
     /// Creates a destination, and returns the path of it.
@@ -166,12 +172,20 @@ impl World {
     }
 }
 
+/// A destination with everything that it needs to run.
+pub(crate) fn custom(name: &str) -> Value {
+    json!({
+        "name": name, "platform": "custom",
+        "rtmp_url": "rtmp://127.0.0.1:9/live", "stream_key": format!("key-of-{name}"),
+    })
+}
+
 pub(crate) fn request(method: Method, path: &str, body: Body) -> Request<Body> {
     let request = Request::builder().method(method).uri(path);
     request.body(body).unwrap()
 }
 
-pub(crate) fn json(method: Method, path: &str, body: &Value) -> Request<Body> {
+pub(crate) fn json_request(method: Method, path: &str, body: &Value) -> Request<Body> {
     let mut request = request(method, path, Body::from(body.to_string()));
     let kind = "application/json".parse().unwrap();
     request.headers_mut().insert(CONTENT_TYPE, kind);
