@@ -1,0 +1,247 @@
+//! The studio, running.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use lunora_api::{Access, Api, ApiParts, Service};
+use lunora_core::{
+    ExposeSecret, SecretString,
+    domain::OutputType,
+    port::{Clock, IdSource, PortError},
+    service::{Cause, Destinations, Ports, Reconciler, Scope},
+};
+use lunora_relay::{DialPolicy, Idle, Ingest, Relay, RelayConfig, StartError, SystemResolver};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::{
+    cli::{RunArgs, Toggle},
+    key_source, publish_key,
+    store::{OpenError, Store},
+    system::{RandomIds, SystemClock},
+    terminal::say,
+    worker,
+};
+
+/// Why the studio does not run. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error(
+        "the HTTP API has no login yet, so it may not listen on {0}; give a loopback address such as 127.0.0.1:8080"
+    )]
+    NotLoopback(SocketAddr),
+    #[error("cannot listen on {address} for HTTP; give another address with --http")]
+    Http {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("cannot listen on {address} for RTMP; give another address with --rtmp")]
+    Rtmp {
+        address: SocketAddr,
+        source: io::Error,
+    },
+    #[error("cannot read {path}; give a PEM file with --ca")]
+    Ca { path: PathBuf, source: io::Error },
+    #[error("no certificate of {path} can be used; give a PEM file with --ca")]
+    CaContent { path: PathBuf, source: StartError },
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error("the relay does not start")]
+    Relay(#[source] StartError),
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error("the system tells of no Ctrl-C")]
+    Signal(#[source] io::Error),
+}
+
+/// The most outputs, on or off; far below the usual limit of open files.
+const OUTPUTS_MAX: usize = 500;
+/// How long open HTTP requests may take once the studio stops.
+const HTTP_GRACE: Duration = Duration::from_millis(500);
+
+/// Runs until Ctrl-C or SIGTERM, and ends every push properly.
+pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
+    if !args.http.ip().is_loopback() {
+        return Err(RunError::NotLoopback(args.http));
+    }
+    let certificates = args.ca.as_ref().map(|path| {
+        std::fs::read(path).map_err(|source| RunError::Ca {
+            path: path.clone(),
+            source,
+        })
+    });
+    let certificates = certificates.transpose()?;
+    let http = TcpListener::bind(args.http).await;
+    let http = http.map_err(|source| RunError::Http {
+        address: args.http,
+        source,
+    })?;
+    let mut stop = Stop::listen()?;
+
+    let store = Store::open(&args.data.data, &key_source(), &SystemClock)?;
+    let key = match store.key_problem() {
+        None => publish_key::find_or_make(&*store.secrets()).await?,
+        Some(problem) => {
+            tracing::error!("{problem}");
+            tracing::error!(
+                "until then, destinations cannot start, and the publish key is a temporary one"
+            );
+            publish_key::PublishKey {
+                text: publish_key::temporary(),
+                is_new: true,
+            }
+        }
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let relay = start_relay(&args, key.text.clone(), certificates, Arc::clone(&clock))?;
+    let relay = Arc::new(relay);
+    let ports = Ports {
+        destinations: store.destinations(),
+        secrets: store.secrets(),
+        router: Arc::new(relay.router()),
+        events: store.events(),
+        control: store.control(),
+        clock,
+    };
+    let reconciler = Reconciler::new(ports.clone(), OutputType::Relay, store.hash_key());
+    let reconciler = Arc::new(reconciler);
+    let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
+    let destinations = Destinations::new(ports.clone(), Arc::clone(&ids), Arc::clone(&reconciler));
+    let api = Api::new(ApiParts {
+        destinations,
+        reconciler: Arc::clone(&reconciler),
+        ports: ports.clone(),
+        hash_key: store.hash_key(),
+        ids,
+        program: Arc::new(worker::RelayProgram(Arc::clone(&relay))),
+        service: Service {
+            name: "lunora-studio".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        access: Access::Loopback,
+    });
+
+    // What was live before a restart is live again before anybody asks.
+    let report = reconciler.reconcile(Scope::All, Cause::Asked).await?;
+    tracing::debug!(steps = report.done.len(), "first pass");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(worker::log(Arc::clone(&ports.events)));
+    tasks.spawn(worker::make_passes(Arc::clone(&reconciler), ports.clone()));
+    tasks.spawn(worker::watch(Arc::clone(&relay), reconciler, ports));
+
+    let address = http.local_addr().unwrap_or(args.http);
+    greet(&args, address, relay.ingest_address(), &key);
+    let (closing, closed) = tokio::sync::oneshot::channel::<()>();
+    let serve = axum::serve(http, api.clone().into_router()).with_graceful_shutdown(async {
+        let _ = closed.await;
+    });
+    let server = tokio::spawn(serve.into_future());
+
+    stop.wait().await;
+    say("stopping: every push is ended properly (Ctrl-C again stops at once)");
+    let end = async {
+        // The passes first, so that none begins what is about to end.
+        tasks.shutdown().await;
+        api.close();
+        drop(closing);
+        relay.shutdown().await;
+        let _ = tokio::time::timeout(HTTP_GRACE, server).await;
+    };
+    tokio::select! {
+        () = end => say("stopped"),
+        () = stop.wait() => say("stopped at once"),
+    }
+    Ok(())
+}
+
+fn start_relay(
+    args: &RunArgs,
+    publish_key: SecretString,
+    certificates: Option<Vec<u8>>,
+    clock: Arc<dyn Clock>,
+) -> Result<Relay, RunError> {
+    let config = RelayConfig {
+        ingest: Some(Ingest {
+            address: args.rtmp,
+            publish_key,
+        }),
+        idle: match args.demo {
+            Toggle::On => Idle::Demo,
+            Toggle::Off => Idle::Nothing,
+        },
+        outputs_max: OUTPUTS_MAX,
+        // Only this machine reaches the API, so its users may call their own network (rule 25).
+        policy: DialPolicy::Local,
+        resolver: Arc::new(SystemResolver),
+        certificates,
+        clock,
+    };
+    Relay::start(config).map_err(|error| match (error, &args.ca) {
+        (StartError::Listen { address, source }, _) => RunError::Rtmp { address, source },
+        (source @ StartError::Certificates(_), Some(path)) => RunError::CaContent {
+            path: path.clone(),
+            source,
+        },
+        (error, _) => RunError::Relay(error),
+    })
+}
+
+/// Says where everything is. The publish key is shown this once.
+fn greet(
+    args: &RunArgs,
+    http: SocketAddr,
+    rtmp: Option<SocketAddr>,
+    key: &publish_key::PublishKey,
+) {
+    let rtmp = rtmp.unwrap_or(args.rtmp);
+    say(format_args!("Lunora studio {}", env!("CARGO_PKG_VERSION")));
+    if key.is_new {
+        let text = key.text.expose_secret();
+        say(format_args!("  publish   rtmp://{rtmp}/live/{text}"));
+        say(format_args!(
+            "            OBS: server rtmp://{rtmp}/live, stream key {text} (shown this once)"
+        ));
+    } else {
+        say(format_args!("  publish   rtmp://{rtmp}/live/<publish key>"));
+        say("            (`studio publish-key` shows it while the studio is stopped)");
+    }
+    say(format_args!("  API       http://{http}/api/destinations"));
+    say(format_args!(
+        "  on air    {}",
+        match args.demo {
+            Toggle::On => "the test stream, until an encoder publishes",
+            Toggle::Off => "nothing, until an encoder publishes",
+        }
+    ));
+    say(format_args!("  state     {}", args.data.data.display()));
+    say("");
+    say("Try it: receive a push in a second terminal with `studio sink`, then add a destination:");
+    say(format_args!(
+        "  curl -H 'content-type: application/json' http://{http}/api/destinations \
+         -d '{{\"name\":\"first\",\"platform\":\"custom\",\
+         \"rtmp_url\":\"rtmp://127.0.0.1:1940/live/first\",\"start\":true}}'"
+    ));
+    say("");
+}
+
+/// The two ways to ask a process to stop.
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self, RunError> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(RunError::Signal)?,
+            terminate: signal(SignalKind::terminate()).map_err(RunError::Signal)?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => (),
+            _ = self.terminate.recv() => (),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What goes on by itself: an eye on the relay, and a pass now and then.
+
+use std::{sync::Arc, time::Duration};
+
+use lunora_api::{Program, ProgramMonitor};
+use lunora_core::{
+    domain::{EventKind, EventSeq, NewEvent, ProgramKind},
+    port::EventLog,
+    service::{Cause, Ports, Reconciler, Scope},
+};
+use lunora_relay::{OnAir, Relay};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often a pass looks for drift. The relay's calls stay in the process.
+const PASS_EVERY: Duration = Duration::from_secs(10);
+/// How long idempotency keys are kept (rule 2).
+const CLAIMS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// How long changes of the relay are gathered, so that a flapping far end costs no look each time.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// Shows the relay's program to the API.
+#[derive(Debug)]
+pub(crate) struct RelayProgram(pub(crate) Arc<Relay>);
+
+impl ProgramMonitor for RelayProgram {
+    fn program(&self) -> Program {
+        let program = self.0.program();
+        Program {
+            kind: kind(program.on_air),
+            since: program.since,
+            bitrate_bps: program.bitrate_bps,
+            video_codec: program.video.map(|codec| codec.to_string()),
+            audio_codec: program.audio.map(|codec| codec.to_string()),
+        }
+    }
+}
+
+fn kind(on_air: OnAir) -> ProgramKind {
+    match on_air {
+        OnAir::Nothing => ProgramKind::Nothing,
+        OnAir::Demo => ProgramKind::TestStream,
+        OnAir::Encoder => ProgramKind::Encoder,
+    }
+}
+
+/// Tells every change in the relay by events, until the relay is gone.
+pub(crate) async fn watch(relay: Arc<Relay>, reconciler: Arc<Reconciler>, ports: Ports) {
+    let mut changes = relay.changes();
+    let mut on_air = None;
+    loop {
+        let now = kind(relay.program().on_air);
+        if on_air != Some(now) {
+            on_air = Some(now);
+            tracing::info!(program = ?now, "on air");
+            let event = NewEvent {
+                at: ports.clock.now(),
+                destination: None,
+                kind: EventKind::ProgramChanged { program: now },
+            };
+            if let Err(error) = ports.events.append(&event).await {
+                tracing::warn!(%error, "an event was lost");
+            }
+        }
+        if let Err(error) = reconciler.look().await {
+            tracing::warn!(%error, "a look at the destinations failed");
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+        tokio::time::sleep(GATHER).await;
+    }
+}
+
+/// Makes passes for ever.
+pub(crate) async fn make_passes(reconciler: Arc<Reconciler>, ports: Ports) {
+    let mut every = interval(PASS_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every.tick().await;
+    loop {
+        every.tick().await;
+        if let Err(error) = reconciler.reconcile(Scope::All, Cause::Routine).await {
+            tracing::warn!(%error, "a pass failed; the next one tries again");
+        }
+        let Ok(before) = ports.clock.now().checked_sub(CLAIMS_KEPT) else {
+            continue;
+        };
+        if let Err(error) = ports.control.forget_claims_before(before).await {
+            tracing::warn!(%error, "old idempotency keys could not be forgotten");
+        }
+    }
+}
+
+/// Writes what happens to the log of the process.
+pub(crate) async fn log(events: Arc<dyn EventLog>) {
+    let mut after = events.last().await.unwrap_or(EventSeq(0));
+    loop {
+        let news = match events.read(after, 100).await {
+            Ok(news) => news,
+            Err(error) => {
+                tracing::warn!(%error, "events cannot be read");
+                tokio::time::sleep(PASS_EVERY).await;
+                continue;
+            }
+        };
+        for event in &news {
+            after = event.seq;
+            log_one(&event.event);
+        }
+        if news.is_empty() && events.wait(after).await.is_err() {
+            tokio::time::sleep(PASS_EVERY).await;
+        }
+    }
+}
+
+fn log_one(event: &NewEvent) {
+    let id = event.destination.as_ref().map_or("-", |id| id.as_str());
+    match &event.kind {
+        EventKind::StatusChanged { to, fault, .. } => match fault {
+            None => tracing::info!(destination = id, "{to}"),
+            Some(fault) => {
+                let (code, class) = (fault.code.as_str(), fault.class.as_str());
+                tracing::warn!(destination = id, code, class, "{to}: {}", fault.text);
+            }
+        },
+        kind => tracing::debug!(destination = id, ?kind, "event"),
+    }
+}
