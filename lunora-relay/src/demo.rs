@@ -32,7 +32,9 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn load() -> Result<Self, FlvError> {
-        let all: Vec<_> = FlvReader::new(Bytes::from_static(STREAM))?.collect::<Result<_, _>>()?;
+        let mut all = FlvReader::new(Bytes::from_static(STREAM))?.collect::<Result<Vec<_>, _>>()?;
+        // The end in the file is none: the next lap follows.
+        all.retain(|message| !tag::classify(message.kind, &message.payload).sequence_end);
         let is_header = |message: &Message| {
             let is_data = message.kind == MessageKind::DataAmf0;
             is_data || tag::classify(message.kind, &message.payload).sequence_header

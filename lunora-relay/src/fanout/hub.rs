@@ -74,6 +74,8 @@ struct Inner {
     /// The time of the last packet of each track.
     last: [u64; Track::COUNT],
     flushed: u64,
+    /// Whether something was handed to the lanes that they have not written yet.
+    held: bool,
     program: Program,
     lanes: BTreeMap<u64, Arc<Lane>>,
 }
@@ -90,6 +92,7 @@ impl Hub {
             timeline: Timeline::default(),
             last: [0; Track::COUNT],
             flushed: 0,
+            held: false,
             program: Program::default(),
             lanes: BTreeMap::new(),
         };
@@ -132,13 +135,13 @@ impl Hub {
         if place == Place::Encoder {
             inner.encoder = Some((number, now));
         }
-        let (hub, opening) = (Arc::clone(self), Default::default());
         Ok(Feed {
-            hub,
+            hub: Arc::clone(self),
             number,
             place,
             fourcc,
-            opening,
+            was_on_air: false,
+            opening: Default::default(),
         })
     }
 
@@ -194,8 +197,15 @@ impl Inner {
         if flush {
             self.flushed = time;
         }
+        self.held = !flush;
         for lane in self.lanes.values() {
             lane.offer(&packet, &self.program, flush);
+        }
+    }
+
+    fn flush(&mut self) {
+        if std::mem::take(&mut self.held) {
+            self.lanes.values().for_each(|lane| lane.flush());
         }
     }
 }
@@ -207,6 +217,7 @@ pub(crate) struct Feed {
     number: u64,
     place: Place,
     fourcc: Vec<String>,
+    was_on_air: bool,
     /// Headers that wait for the frame with which the feed goes on air.
     opening: [Option<Input>; Track::COUNT],
 }
@@ -222,6 +233,10 @@ impl Feed {
         self.hold(&mut inner, now)?;
         self.hub.bytes_in.fetch_add(input.len() as u64, Relaxed);
         if inner.on_air != Some(self.number) {
+            if self.was_on_air {
+                // Its headers were sent and are forgotten: it has to begin anew.
+                return Err(Replaced);
+            }
             if !self.opens(&input) {
                 if input.role == Role::Header {
                     let track = input.track.index();
@@ -229,6 +244,7 @@ impl Feed {
                 }
                 return Ok(());
             }
+            self.was_on_air = true;
             inner.on_air = Some(self.number);
             inner.fourcc.clone_from(&self.fourcc);
             inner.timeline.restart();
@@ -256,6 +272,18 @@ impl Feed {
         };
         self.hub.show(on_air, codecs);
         Ok(())
+    }
+
+    /// How long what was sent last may wait for more to go out with; `None` if nothing waits.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        lock(&self.hub.inner)
+            .held
+            .then_some(Duration::from_millis(FLUSH_EVERY))
+    }
+
+    /// Sends on what waits.
+    pub(crate) fn flush(&self) {
+        lock(&self.hub.inner).flush();
     }
 
     /// Whether the feed may still send.
@@ -294,6 +322,7 @@ impl Drop for Feed {
             inner.encoder = None;
         }
         if inner.on_air == Some(self.number) {
+            inner.flush();
             inner.on_air = None;
             let idle = inner.idle();
             drop(inner);

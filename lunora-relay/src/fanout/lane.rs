@@ -106,6 +106,10 @@ impl Lane {
         }
     }
 
+    pub(super) fn flush(&self) {
+        self.write(&mut lock(&self.state));
+    }
+
     /// Sends bytes of the session, before any packet that waits.
     pub(crate) fn interject(&self, bytes: Bytes) {
         let mut state = lock(&self.state);

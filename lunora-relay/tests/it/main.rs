@@ -2,4 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod conformance;
+mod control;
+mod isolation;
+mod joining;
+mod secrecy;
+mod support;
+mod takeover;
+mod tls;
+mod trouble;
 mod wire;
