@@ -213,7 +213,8 @@ fn greet(
     ));
     say(format_args!("  state     {}", args.data.data.display()));
     say("");
-    say("Try it: receive a push in a second terminal with `studio sink`, then add a destination:");
+    say("Try it: receive a push in a second terminal, with `studio sink` or");
+    say("`cargo run --release -- sink`, then add a destination:");
     say(format_args!(
         "  curl -H 'content-type: application/json' http://{http}/api/destinations \
          -d '{{\"name\":\"first\",\"platform\":\"custom\",\
