@@ -153,3 +153,167 @@ fn check_body(request: &Request) -> Result<(), Problem> {
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     Err(Problem::new(status, "unsupported_media_type", message))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::Body,
+        http::{Method, Request},
+    };
+    use serde_json::json;
+
+    use crate::world::{Reply, World, custom, json_request, request};
+
+    async fn with_headers(
+        world: &World,
+        mut request: Request<Body>,
+        headers: &[(&'static str, &str)],
+    ) -> Reply {
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        world.reply(request).await
+    }
+
+    fn health() -> Request<Body> {
+        request(Method::GET, "/api/health", Body::empty())
+    }
+
+    #[tokio::test]
+    async fn rule_26_a_loopback_name_or_address_is_answered_on_any_port() {
+        let world = World::new();
+        for host in [
+            "localhost",
+            "LocalHost:8080",
+            "127.0.0.1",
+            "127.1.2.3:80",
+            "[::1]:9",
+        ] {
+            let reply = with_headers(&world, health(), &[("host", host)]).await;
+            assert_eq!(reply.status, 200, "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn rule_26_another_host_is_refused_wherever_its_name_resolves_to() {
+        let world = World::new();
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:8080",
+            "10.0.0.1:8080",
+            "0.0.0.0:8080",
+            "localhost@evil.example",
+            "evil.example@localhost",
+            "[::ffff:10.0.0.1]",
+            "",
+        ] {
+            let reply = with_headers(&world, health(), &[("host", host)]).await;
+            assert_eq!(reply.refusal(), (403, "host_refused"), "{host}");
+        }
+        let two = [("host", "localhost"), ("host", "evil.example")];
+        let reply = with_headers(&world, health(), &two).await;
+        assert_eq!(reply.refusal(), (403, "host_refused"));
+        let absolute = request(Method::GET, "http://evil.example/api/health", Body::empty());
+        let reply = world.reply(absolute).await;
+        assert_eq!(reply.refusal(), (403, "host_refused"));
+    }
+
+    #[tokio::test]
+    async fn rule_26_a_page_of_another_origin_is_refused_whatever_it_asks() {
+        let world = World::new();
+        let path = world.create(custom("one")).await;
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://127.0.0.1:3000",
+            "http://localhost:8080",
+            "file://127.0.0.1:8080",
+        ] {
+            let headers = [("host", "127.0.0.1:8080"), ("origin", origin)];
+            let start = request(Method::POST, &format!("{path}/start"), Body::empty());
+            for asked in [health(), start] {
+                let reply = with_headers(&world, asked, &headers).await;
+                assert_eq!(reply.refusal(), (403, "origin_refused"), "{origin}");
+            }
+        }
+        assert_eq!(world.on_air(), 0);
+
+        let own = [
+            ("host", "127.0.0.1:8080"),
+            ("origin", "http://127.0.0.1:8080"),
+        ];
+        let reply = with_headers(&world, health(), &own).await;
+
+        assert_eq!(reply.status, 200);
+    }
+
+    #[tokio::test]
+    async fn rule_26_a_body_that_is_not_json_is_refused() {
+        let world = World::new();
+        let path = world.create(custom("one")).await;
+        let paths = [
+            "/api/destinations".to_owned(),
+            format!("{path}/start"),
+            "/api/reconcile/resume".to_owned(),
+        ];
+        for path in &paths {
+            for kind in ["text/plain", "application/x-www-form-urlencoded", "json"] {
+                let asked = request(Method::POST, path, Body::from("{}"));
+                let reply = with_headers(&world, asked, &[("content-type", kind)]).await;
+                assert_eq!(
+                    reply.refusal(),
+                    (415, "unsupported_media_type"),
+                    "{path} {kind}"
+                );
+            }
+            let untyped = request(Method::POST, path, Body::from("{}"));
+            assert_eq!(world.reply(untyped).await.status, 415);
+        }
+        assert_eq!(world.on_air(), 0);
+
+        let asked = request(Method::POST, &paths[1], Body::from("{}"));
+        let kind = [("content-type", "Application/JSON; charset=utf-8")];
+        let reply = with_headers(&world, asked, &kind).await;
+
+        assert_eq!(reply.status, 200);
+    }
+
+    #[tokio::test]
+    async fn rule_26_no_credential_stands_in_a_url() {
+        let world = World::new();
+        for query in [
+            "stream_key=k",
+            "limit=1&Stream_Key=k",
+            "backup_stream_key=",
+            "access_token=t",
+            "PASSWORD=p",
+            "stream%5Fk%65y=k",
+        ] {
+            let reply = world.get(&format!("/api/destinations?{query}")).await;
+            assert_eq!(reply.refusal(), (400, "credential_in_url"), "{query}");
+        }
+        let reply = world.get("/api/destinations?limit=1&page=2").await;
+        assert_eq!(reply.status, 200);
+    }
+
+    #[tokio::test]
+    async fn every_reply_tells_a_browser_to_keep_it_to_itself() {
+        let world = World::new();
+        let bad = json_request(Method::POST, "/api/destinations", &json!({}));
+        let foreign = with_headers(&world, health(), &[("origin", "null")]).await;
+
+        for reply in [
+            world.get("/api/health").await,
+            world.get("/api/nothing").await,
+            world.reply(bad).await,
+            foreign,
+        ] {
+            assert_eq!(reply.header("cache-control"), Some("no-store"));
+            assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+            assert_eq!(reply.header("content-type"), Some("application/json"));
+            assert_eq!(reply.header("access-control-allow-origin"), None);
+            assert!(reply.header("x-request-id").is_some());
+        }
+    }
+}

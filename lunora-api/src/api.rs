@@ -66,9 +66,6 @@ struct Shared {
     closed: watch::Sender<bool>,
 }
 
-/// How many clients may follow the events at a time.
-const SUBSCRIBERS_MAX: usize = 64;
-
 impl Api {
     /// Works over the given parts.
     #[must_use]
@@ -76,7 +73,7 @@ impl Api {
         Self(Arc::new(Shared {
             parts,
             looking: tokio::sync::Mutex::default(),
-            subscribers: Arc::new(Semaphore::new(SUBSCRIBERS_MAX)),
+            subscribers: Arc::new(Semaphore::new(events::SUBSCRIBERS_MAX)),
             claims_in_flight: Mutex::default(),
             closed: watch::Sender::default(),
         }))

@@ -185,3 +185,90 @@ impl<'de> Visitor<'de> for FieldVisitor {
         Ok(Field::Other)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::Body,
+        http::{Method, Request, header::CONTENT_TYPE},
+    };
+    use lunora_testkit::sample::CANARY;
+    use serde_json::json;
+
+    use crate::world::{World, custom, request};
+
+    fn said(body: impl Into<Body>) -> Request<Body> {
+        let mut request = request(Method::POST, "/api/destinations", body.into());
+        let kind = "application/json".parse().unwrap();
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+        request
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_no_json_object_is_refused_without_an_echo() {
+        let world = World::new();
+        for body in [
+            String::new(),
+            CANARY.to_owned(),
+            format!("\"{CANARY}\""),
+            format!("[\"one\", \"custom\", \"{CANARY}\"]"),
+            format!("{{\"stream_key\": \"{CANARY}\""),
+            format!("{{\"stream_key\": \"{CANARY}\", \"stream_key\": \"{CANARY}\"}}"),
+            format!("{{\"stream_key\": \"{CANARY}\\"),
+            format!("{{\"{CANARY}\": {}", "[".repeat(300)),
+        ] {
+            let reply = world.reply(said(body.clone())).await;
+            assert_eq!(reply.refusal(), (400, "invalid"), "{body}");
+            assert!(!reply.text.contains(CANARY), "{}", reply.text);
+        }
+        let not_text = world.reply(said(vec![b'{', 0xff, b'}'])).await;
+        assert_eq!(not_text.refusal(), (400, "invalid"));
+    }
+
+    #[tokio::test]
+    async fn a_field_of_another_type_is_named_and_not_repeated() {
+        let world = World::new();
+        for (field, value) in [
+            ("name", json!(12)),
+            ("name", json!(null)),
+            ("name", json!("  ")),
+            ("platform", json!([CANARY])),
+            ("platform", json!(format!("!{CANARY}"))),
+            ("stream_key", json!({ "key": CANARY })),
+            ("stream_key", json!(format!("{CANARY} {CANARY}"))),
+            (
+                "rtmp_url",
+                json!(format!("rtmp://user:{CANARY}@127.0.0.1/a")),
+            ),
+            ("rtmp_url", json!(format!("http://127.0.0.1/{CANARY}"))),
+            ("preset_id", json!(format!("/{CANARY}"))),
+            ("enabled", json!(CANARY)),
+            ("start", json!(1)),
+            ("failover_enabled", json!(null)),
+        ] {
+            let mut body = custom("one");
+            body[field] = value;
+            let reply = world.post("/api/destinations", body).await;
+            assert_eq!(reply.refusal(), (400, "invalid"), "{field}");
+            let message = reply.json["message"].as_str().unwrap();
+            assert!(message.contains(&format!("`{field}`")), "{message}");
+            assert!(!reply.text.contains(CANARY), "{}", reply.text);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_over_64_kib_is_refused() {
+        let world = World::new();
+        let body = |len: usize| {
+            let mut body = custom("one");
+            body["comment"] = json!("x".repeat(len));
+            body
+        };
+
+        let large = world.post("/api/destinations", body(super::LEN_MAX)).await;
+        let small = world.post("/api/destinations", body(60_000)).await;
+
+        assert_eq!(large.refusal(), (413, "too_large"));
+        assert_eq!(small.status, 200);
+    }
+}

@@ -50,6 +50,9 @@ pub(crate) struct Place {
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// How many clients may follow the events at a time.
+pub(crate) const SUBSCRIBERS_MAX: usize = 64;
+
 /// How long a client waits to be told that its connection is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -195,4 +198,251 @@ impl Feed {
 fn sent(name: &str, id: EventSeq, view: &impl Serialize) -> Result<Sent, Problem> {
     let sent = Sent::default().event(name).id(id.to_string());
     sent.json_data(view).map_err(|_| Problem::internal())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+
+    use axum::{
+        body::{Body, BodyDataStream},
+        http::{Method, Request},
+    };
+    use futures_util::{FutureExt as _, StreamExt as _};
+    use lunora_core::{
+        domain::{Fault, FaultClass, FaultCode, OutputHealth, OutputState},
+        port::Clock as _,
+    };
+    use serde_json::{Value, json};
+
+    use super::{HEARTBEAT, SUBSCRIBERS_MAX};
+    use crate::world::{World, custom, request};
+
+    fn events() -> Request<Body> {
+        request(Method::GET, "/api/events", Body::empty())
+    }
+
+    fn events_after(id: &str) -> Request<Body> {
+        let mut request = events();
+        let id = id.parse().unwrap();
+        request.headers_mut().insert("last-event-id", id);
+        request
+    }
+
+    /// A client that follows the events.
+    struct Follower(Pin<Box<BodyDataStream>>);
+
+    #[derive(Debug, PartialEq)]
+    struct Told {
+        event: String,
+        id: u64,
+        data: Value,
+    }
+
+    impl Follower {
+        async fn new(world: &World, request: Request<Body>) -> Self {
+            let response = world.send(request).await;
+            assert_eq!(response.status(), 200);
+            let kind = &response.headers()["content-type"];
+            assert_eq!(kind, "text/event-stream");
+            Self(Box::pin(response.into_body().into_data_stream()))
+        }
+
+        async fn text(&mut self) -> Option<String> {
+            let bytes = self.0.next().await?.unwrap();
+            Some(String::from_utf8(bytes.into()).unwrap())
+        }
+
+        async fn next(&mut self) -> Told {
+            let text = self.text().await.unwrap();
+            let field = |name: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(name));
+                line.unwrap_or_else(|| panic!("no {name} in {text}"))
+                    .to_owned()
+            };
+            Told {
+                event: field("event: "),
+                id: field("id: ").parse().unwrap(),
+                data: serde_json::from_str(&field("data: ")).unwrap(),
+            }
+        }
+
+        /// Everything that comes without waiting.
+        fn rest(&mut self) -> Vec<Told> {
+            let mut told = Vec::new();
+            while let Some(next) = self.next().now_or_never() {
+                told.push(next);
+            }
+            told
+        }
+    }
+
+    #[tokio::test]
+    async fn the_state_comes_first_and_is_all_that_there_is() {
+        let world = World::new();
+        world.create(custom("one")).await;
+        let list = world.get("/api/destinations").await;
+
+        let mut follower = Follower::new(&world, events()).await;
+        let state = follower.next().await;
+
+        assert_eq!((state.event.as_str(), state.id), ("state", 1));
+        assert_eq!(state.data["cursor"], 1);
+        assert_eq!(state.data["count"], 1);
+        assert_eq!(state.data["destinations"], list.json["destinations"]);
+        assert_eq!(state.data["program"]["kind"], "test_stream");
+        assert_eq!(state.data["reconcile"]["paused"], false);
+        assert_eq!(follower.rest(), []);
+    }
+
+    #[tokio::test]
+    async fn every_change_follows_with_the_destination_as_it_is_now() {
+        let world = World::new();
+        let mut follower = Follower::new(&world, events()).await;
+        let state = follower.next().await;
+
+        let path = world.create(custom("one")).await;
+        let created = follower.rest();
+        world.put(&path, json!({"name": "new"})).await;
+        let updated = follower.rest();
+        world.act(&format!("{path}/start")).await;
+        let started = follower.rest();
+        world.call(Method::DELETE, &path).await;
+        let removed = follower.rest();
+
+        assert_eq!(state.data["count"], 0);
+        let [created] = created.as_slice() else {
+            panic!("{created:?}")
+        };
+        assert_eq!((created.event.as_str(), created.id), ("change", 1));
+        let data = &created.data;
+        assert_eq!(data["seq"], 1);
+        assert_eq!(data["type"], "destination_created");
+        assert_eq!(data["at"], "2026-01-02T03:04:05.000Z");
+        assert_eq!(
+            data["destination_id"],
+            data["destination"]["destination_id"]
+        );
+        assert_eq!(data["destination"]["name"], "one");
+        assert_eq!(updated[0].data["changed"], json!(["name"]));
+        assert_eq!(updated[0].data["destination"]["name"], "new");
+        assert_eq!(started[0].data["type"], "destination_started");
+        assert_eq!(started[1].data["type"], "status_changed");
+        assert_eq!(started[1].data["to"], "connecting");
+        assert_eq!(removed[0].data["type"], "destination_removed");
+        assert_eq!(removed[0].data["destination"], Value::Null);
+        assert_eq!(removed[1].data["type"], "removal_finished");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_connects_again_is_told_the_state_and_what_it_missed() {
+        let world = World::new();
+        let path = world.create(custom("one")).await;
+        let mut follower = Follower::new(&world, events()).await;
+        let last = follower.next().await.id;
+        drop(follower);
+        world.put(&path, json!({"name": "two"})).await;
+        world.put(&path, json!({"name": "three"})).await;
+
+        let again = events_after(&last.to_string());
+        let by_header = Follower::new(&world, again).await.rest();
+        let query = format!("/api/events?after={last}");
+        let query = request(Method::GET, &query, Body::empty());
+        let by_query = Follower::new(&world, query).await.rest();
+
+        let [state, two, three] = by_header.as_slice() else {
+            panic!("{by_header:?}")
+        };
+        assert_eq!((state.event.as_str(), state.id), ("state", last));
+        assert_eq!(state.data["destinations"][0]["name"], "three");
+        assert_eq!([two.id, three.id], [last + 1, last + 2]);
+        // A change never takes a client back to what is no longer so.
+        assert_eq!(two.data["destination"]["name"], "three");
+        assert_eq!(by_query, by_header);
+    }
+
+    #[tokio::test]
+    async fn a_place_of_another_log_is_no_place_to_wait_for() {
+        let world = World::new();
+        world.create(custom("one")).await;
+
+        let mut follower = Follower::new(&world, events_after("999")).await;
+
+        assert_eq!(follower.next().await.id, 1);
+        let odd = world.reply(events_after("x")).await;
+        assert_eq!(odd.refusal(), (400, "invalid"));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_with_its_code_class_and_text() {
+        let world = World::new();
+        let mut body = custom("one");
+        body["start"] = json!(true);
+        world.create(body).await;
+        let mut follower = Follower::new(&world, events()).await;
+        follower.rest();
+        let now = world.core.clock.now();
+        let mut health = OutputHealth::new(OutputState::Reconnecting, now);
+        let (code, class) = (FaultCode::RemoteClosed, FaultClass::Transient);
+        health.fault = Some(Fault::new(code, class, "the far end hung up", now));
+        world.core.router.set_health(&world.core.on()[0], health);
+
+        world.core.reconciler.look().await.unwrap();
+        let told = follower.rest();
+
+        let [told] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert_eq!(told.data["type"], "status_changed");
+        assert_eq!(told.data["to"], "reconnecting");
+        assert_eq!(told.data["severity"], "self_healing");
+        assert_eq!(told.data["fault"]["code"], "remote_closed");
+        assert_eq!(told.data["fault"]["class"], "transient");
+        assert_eq!(told.data["fault"]["text"], "the far end hung up");
+        assert_eq!(told.data["destination"]["streaming_status"], "error");
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_when_the_api_closes_and_no_new_one_begins() {
+        let world = World::new();
+        let mut follower = Follower::new(&world, events()).await;
+        follower.next().await;
+
+        world.api.close();
+
+        assert_eq!(follower.text().await, None);
+        let refused = world.reply(events()).await;
+        assert_eq!(refused.refusal(), (503, "unavailable"));
+        assert_eq!(world.get("/api/health").await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn followers_are_bounded_and_one_that_leaves_makes_room() {
+        let world = World::new();
+        let mut followers = Vec::new();
+        for _ in 0..SUBSCRIBERS_MAX {
+            followers.push(Follower::new(&world, events()).await);
+        }
+
+        let refused = world.reply(events()).await;
+        followers.pop();
+        let mut admitted = Follower::new(&world, events()).await;
+
+        assert_eq!(refused.refusal(), (503, "unavailable"));
+        assert!(refused.header("retry-after").is_some());
+        assert_eq!(admitted.next().await.event, "state");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_stream_says_that_it_is_alive() {
+        let world = World::new();
+        let mut follower = Follower::new(&world, events()).await;
+        follower.next().await;
+
+        let before = tokio::time::Instant::now();
+        let beat = follower.text().await;
+
+        assert_eq!(beat.as_deref(), Some(": alive\n\n"));
+        assert_eq!(before.elapsed(), HEARTBEAT);
+    }
 }

@@ -160,3 +160,180 @@ impl Drop for Turn<'_> {
         in_flight.remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::{
+        body::Body,
+        http::{Method, Request},
+    };
+    use lunora_core::port::DestinationRepoExt as _;
+    use lunora_testkit::{
+        fault::FaultPlan,
+        sweep::{Run, sweep, sweep_crashes},
+    };
+    use serde_json::json;
+
+    use crate::world::{Reply, World, custom, json_request, keyed, request};
+
+    fn create(name: &str, key: &str) -> Request<Body> {
+        let body = custom(name);
+        keyed(json_request(Method::POST, "/api/destinations", &body), key)
+    }
+
+    fn act(path: &str, key: &str) -> Request<Body> {
+        keyed(request(Method::POST, path, Body::empty()), key)
+    }
+
+    async fn rows(world: &World) -> usize {
+        world.core.destinations.list_all().await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn rule_2_the_same_idempotency_key_replays_the_first_answer() {
+        let world = World::new();
+        let first = world.reply(create("one", "k")).await;
+        let id = first.json["destination"]["destination_id"].as_str();
+        let path = format!("/api/destinations/{}", id.unwrap());
+        let started = world.reply(act(&format!("{path}/start"), "s")).await;
+        world.act(&format!("{path}/stop")).await;
+
+        let second = world.reply(create("one", "k")).await;
+        let restarted = world.reply(act(&format!("{path}/start"), "s")).await;
+
+        assert_eq!(second.status, 200);
+        assert_eq!(second.text, first.text);
+        assert_eq!(second.header("idempotency-replayed"), Some("true"));
+        assert_eq!(first.header("idempotency-replayed"), None);
+        assert_eq!(rows(&world).await, 1);
+        assert_eq!(restarted.text, started.text);
+        // It is the answer that is repeated, not the start.
+        assert_eq!(world.on_air(), 0);
+    }
+
+    #[tokio::test]
+    async fn rule_2_a_refusal_is_replayed_as_well() {
+        let world = World::new();
+        let path = world.create(custom("one")).await;
+
+        let refused = world.reply(act(&format!("{path}/stop"), "k")).await;
+        world.act(&format!("{path}/start")).await;
+        let again = world.reply(act(&format!("{path}/stop"), "k")).await;
+
+        assert_eq!(refused.refusal(), (400, "not_streaming"));
+        assert_eq!(again.refusal(), (400, "not_streaming"));
+        assert_eq!(world.on_air(), 1);
+    }
+
+    #[tokio::test]
+    async fn rule_2_a_key_that_was_used_for_another_request_is_refused() {
+        let world = World::new();
+        let path = world.create(custom("zero")).await;
+        world.reply(create("one", "k")).await;
+
+        let other_body = world.reply(create("two", "k")).await;
+        let other_path = world.reply(act(&format!("{path}/start"), "k")).await;
+
+        assert_eq!(other_body.refusal(), (422, "idempotency_key_reused"));
+        assert_eq!(other_path.refusal(), (422, "idempotency_key_reused"));
+        assert_eq!(rows(&world).await, 2);
+        assert_eq!(world.on_air(), 0);
+    }
+
+    #[tokio::test]
+    async fn rule_2_a_key_is_forgotten_after_a_day() {
+        let world = World::new();
+        world.reply(create("one", "k")).await;
+
+        world.core.clock.advance(Duration::from_secs(24 * 3600));
+        let at_a_day = world.reply(create("one", "k")).await;
+        world.core.clock.advance(Duration::from_secs(1));
+        let after = world.reply(create("one", "k")).await;
+
+        assert_eq!(at_a_day.header("idempotency-replayed"), Some("true"));
+        assert_eq!(after.header("idempotency-replayed"), None);
+        assert_eq!(rows(&world).await, 2);
+    }
+
+    #[tokio::test]
+    async fn what_can_be_no_key_is_refused() {
+        let world = World::new();
+        for key in ["", "a b", &"x".repeat(129)] {
+            let reply = world.reply(create("one", key)).await;
+            assert_eq!(reply.refusal(), (400, "invalid"), "{key:?}");
+        }
+        assert_eq!(rows(&world).await, 0);
+    }
+
+    #[tokio::test]
+    async fn of_two_requests_at_once_under_a_key_one_is_worked_on() {
+        let plan = FaultPlan::none();
+        let world = World::under(&plan);
+        plan.interleave(3);
+
+        let (one, other) = tokio::join!(
+            world.reply(create("one", "k")),
+            world.reply(create("one", "k")),
+        );
+        let later = world.reply(create("one", "k")).await;
+
+        assert_eq!(one.status, 200);
+        assert_eq!(other.refusal(), (409, "in_progress"));
+        assert_eq!(other.header("retry-after"), Some("1"));
+        assert_eq!(later.text, one.text);
+        assert_eq!(rows(&world).await, 1);
+    }
+
+    fn succeeded(reply: &Reply) -> Result<(), String> {
+        match reply.status.as_u16() {
+            200 => Ok(()),
+            _ => Err(reply.text.clone()),
+        }
+    }
+
+    #[tokio::test]
+    async fn rule_2_a_create_under_a_key_makes_one_destination_whatever_is_lost() {
+        let world = async |plan| World::under(&plan);
+        let scenario = async |world: &World| {
+            let mut body = custom("one");
+            body["start"] = json!(true);
+            let create = json_request(Method::POST, "/api/destinations", &body);
+            succeeded(&world.reply(keyed(create, "k")).await)
+        };
+        let check = async |world: &World, run: Run| {
+            assert!(rows(world).await <= 1, "{run}, it is doubled");
+            if run.succeeded {
+                assert_eq!(rows(world).await, 1, "{run}, it is lost");
+            }
+        };
+
+        sweep(&world, &scenario, &check).await;
+        sweep_crashes(&world, &scenario, &check).await;
+    }
+
+    #[tokio::test]
+    async fn rule_2_a_start_or_stop_under_a_key_is_no_error_when_its_first_answer_was_lost() {
+        for verb in ["start", "stop"] {
+            let world = async |plan| {
+                let world = World::under(&plan);
+                let mut body = custom("one");
+                body["start"] = json!(verb == "stop");
+                world.create(body).await;
+                world
+            };
+            let path = format!("/api/destinations/dest_1767323045000_100000000/{verb}");
+            let scenario = async |world: &World| succeeded(&world.reply(act(&path, "k")).await);
+            let check = async |world: &World, run: Run| {
+                if run.succeeded {
+                    world.core.pass().await;
+                    assert_eq!(world.on_air() == 1, verb == "start", "{run}");
+                }
+            };
+
+            sweep(&world, &scenario, &check).await;
+            sweep_crashes(&world, &scenario, &check).await;
+        }
+    }
+}

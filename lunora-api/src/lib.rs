@@ -24,6 +24,9 @@ mod request_log;
 mod streaming_status;
 
 #[cfg(test)]
+mod canary;
+
+#[cfg(test)]
 mod world;
 
 pub use access::Access;

@@ -32,3 +32,45 @@ pub(crate) async fn trace(State(api): State<Api>, request: Request, next: Next) 
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Method;
+    use futures_util::FutureExt as _;
+    use lunora_core::port::DestinationRepoExt as _;
+    use lunora_testkit::fault::{Fault, FaultPlan};
+
+    use crate::world::{World, custom, json_request};
+
+    #[tokio::test]
+    async fn a_change_goes_on_when_its_client_hangs_up() {
+        let plan = FaultPlan::none();
+        let world = World::under(&plan);
+        plan.interleave(1);
+        let create = json_request(Method::POST, "/api/destinations", &custom("one"));
+
+        let hung_up = world.reply(create).now_or_never();
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+
+        assert!(hung_up.is_none());
+        let rows = world.core.destinations.list_all().await.unwrap();
+        assert_eq!(rows.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_unavailable_may_be_tried_again_and_tells_no_detail() {
+        let plan = FaultPlan::none();
+        let world = World::under(&plan);
+        plan.forget_calls();
+        plan.fail_at(0, Fault::Before);
+
+        let reply = world.get("/api/destinations").await;
+
+        assert_eq!(reply.refusal(), (503, "unavailable"));
+        assert_eq!(reply.header("retry-after"), Some("2"));
+        assert_eq!(reply.json["error"], serde_json::Value::Null);
+        assert!(!reply.text.contains("by plan"), "{}", reply.text);
+    }
+}

@@ -84,3 +84,60 @@ pub(crate) async fn show(State(api): State<Api>) -> Result<impl IntoResponse, Pr
     };
     Ok(Success(body).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::world::{World, custom};
+
+    #[tokio::test]
+    async fn streaming_status_has_the_shape_that_clients_know() {
+        let world = World::new();
+        world.create(custom("one")).await;
+
+        let reply = world.get("/api/streaming/status").await;
+
+        let expected = json!({
+            "status": "success",
+            "timestamp": "2026-01-02T03:04:05.000Z",
+            "streaming": {
+                "active": false,
+                "channels": [],
+                "destinations": {
+                    "total": 1, "enabled": 1, "streaming": 0,
+                    "list": [{
+                        "id": "dest_1767323045000_100000000", "name": "one",
+                        "platform": "custom", "enabled": true,
+                        "streaming_status": "ready", "streaming_started_at": null,
+                    }],
+                },
+                "program": {
+                    "kind": "test_stream", "since": "2026-01-02T03:04:05.000Z",
+                    "bitrate_bps": 1_500_000, "video_codec": "h264", "audio_codec": null,
+                },
+            },
+        });
+        assert_eq!(reply.json, expected);
+    }
+
+    #[tokio::test]
+    async fn rule_3_it_is_active_once_bytes_move_and_not_when_it_was_told_to_start() {
+        let world = World::new();
+        let path = world.create(custom("one")).await;
+        let started = world.act(&format!("{path}/start")).await;
+        let before = world.get("/api/streaming/status").await;
+
+        // In the router in memory, an output is live when it is observed again.
+        world.core.reconciler.look().await.unwrap();
+        let after = world.get("/api/streaming/status").await;
+
+        assert_eq!(started.json["streaming_status"], "ready");
+        assert_eq!(before.json["streaming"]["active"], false);
+        assert_eq!(after.json["streaming"]["active"], true);
+        assert_eq!(after.json["streaming"]["destinations"]["streaming"], 1);
+        let line = &after.json["streaming"]["destinations"]["list"][0];
+        assert_eq!(line["streaming_status"], "streaming");
+        assert_eq!(line["streaming_started_at"], "2026-01-02T03:04:05.000Z");
+    }
+}

@@ -8,30 +8,17 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE},
     response::Response,
 };
-use lunora_core::{
-    domain::{OutputType, ProgramKind, Switch},
-    service::{Destinations, Ports, Reconciler},
-};
-use lunora_testkit::{
-    clock::{ManualClock, Sequence},
-    memory::{
-        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryOutputRouter,
-        MemorySecretStore,
-    },
-    sample,
-};
+use lunora_core::domain::ProgramKind;
+use lunora_testkit::{clock::Sequence, fault::FaultPlan, sample, world};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::{Access, Api, ApiParts, Program, ProgramMonitor, Service};
 
 pub(crate) struct World {
+    /// What the API works over.
+    pub(crate) core: world::World,
     pub(crate) api: Api,
-    pub(crate) clock: ManualClock,
-    pub(crate) outputs: MemoryOutputRouter,
-    pub(crate) events: MemoryEventLog,
-    pub(crate) ports: Ports,
-    pub(crate) reconciler: Arc<Reconciler>,
     router: Router,
 }
 
@@ -71,29 +58,16 @@ impl ProgramMonitor for TestStream {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::over(|ports| ports)
+        Self::under(&FaultPlan::none())
     }
 
-    /// A world in which some ports are not those in memory.
-    pub(crate) fn over(change: impl FnOnce(Ports) -> Ports) -> Self {
-        let clock = ManualClock::default();
-        let outputs = MemoryOutputRouter::default().with_clock(clock.clone());
-        let events = MemoryEventLog::default();
-        let ports = change(Ports {
-            destinations: Arc::new(MemoryDestinationRepo::default()),
-            secrets: Arc::new(MemorySecretStore::default()),
-            router: Arc::new(outputs.clone()),
-            events: Arc::new(events.clone()),
-            control: Arc::new(MemoryControlStore::default()),
-            clock: Arc::new(clock.clone()),
-        });
-        let reconciler = Reconciler::new(ports.clone(), OutputType::Relay, sample::hash_key());
-        let reconciler = Arc::new(reconciler);
-        let ids = Arc::new(Sequence::default());
+    /// A world in which the calls fail that the plan names.
+    pub(crate) fn under(plan: &FaultPlan) -> Self {
+        let core = world::World::new(plan);
         let api = Api::new(ApiParts {
-            destinations: Destinations::new(ports.clone(), ids, Arc::clone(&reconciler)),
-            reconciler: Arc::clone(&reconciler),
-            ports: ports.clone(),
+            destinations: core.service.clone(),
+            reconciler: Arc::clone(&core.reconciler),
+            ports: core.ports.clone(),
             hash_key: sample::hash_key(),
             ids: Arc::new(Sequence::default()),
             program: Arc::new(TestStream),
@@ -104,15 +78,7 @@ impl World {
             access: Access::Loopback,
         });
         let router = api.clone().into_router();
-        Self {
-            api,
-            clock,
-            outputs,
-            events,
-            ports,
-            reconciler,
-            router,
-        }
+        Self { core, api, router }
     }
 
     /// Sends a request as it is, but for the host that every one needs.
@@ -159,8 +125,7 @@ impl World {
 
     /// How many outputs are switched on.
     pub(crate) fn on_air(&self) -> usize {
-        let specs = self.outputs.specs();
-        specs.iter().filter(|it| it.switch == Switch::On).count()
+        self.core.on().len()
     }
 
     /// Creates a destination, and returns the path of it.

@@ -27,7 +27,7 @@ pub(crate) struct DestinationBody {
 }
 
 impl DestinationBody {
-    pub(crate) fn into_new(self) -> Result<NewDestination, Problem> {
+    pub(crate) fn new_destination(&self) -> Result<NewDestination, Problem> {
         let required = || Problem::invalid("`name` and `platform` are required");
         let name = self.name.required("name")?.ok_or_else(required)?;
         let platform = self.platform.required("platform")?.ok_or_else(required)?;
@@ -54,7 +54,7 @@ impl DestinationBody {
         })
     }
 
-    pub(crate) fn into_patch(self) -> Result<DestinationPatch, Problem> {
+    pub(crate) fn patch(&self) -> Result<DestinationPatch, Problem> {
         Ok(DestinationPatch {
             name: self.name.required("name")?,
             platform: self.platform.required("platform")?,

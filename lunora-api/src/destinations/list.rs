@@ -55,3 +55,118 @@ pub(crate) async fn list(
     };
     Ok(Success(body).into_response())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lunora_testkit::fault::FaultPlan;
+    use serde_json::json;
+
+    use crate::world::{World, custom};
+
+    #[tokio::test]
+    async fn a_list_has_the_shape_that_clients_know() {
+        let world = World::new();
+        let mut body = custom("one");
+        body["preset_id"] = json!("preset_1");
+        world.create(body).await;
+        let bare = json!({"name": "two", "platform": "hls", "enabled": false});
+        world.create(bare).await;
+
+        let reply = world.get("/api/destinations").await;
+
+        let time = "2026-01-02T03:04:05.000Z";
+        let expected = json!({"status": "success", "count": 2, "destinations": [
+            {
+                "destination_id": "dest_1767323045000_100000000",
+                "name": "one",
+                "platform": "custom",
+                "rtmp_url": "rtmp://127.0.0.1:9/live",
+                "stream_key": "***ENCRYPTED***",
+                "preset_id": "preset_1",
+                "enabled": true,
+                "streaming_status": "ready",
+                "streaming_started_at": null,
+                "created_at": time,
+                "updated_at": time,
+                "backup_rtmp_url": null,
+                "backup_stream_key": null,
+                "failover_enabled": false,
+                "current_active_url": "primary",
+                "output_type": "relay",
+                "wanted": "stopped",
+                "generation": 1,
+                "state": {
+                    "status": "idle", "since": time, "severity": "ok", "leg": "primary",
+                    "fault": null, "last_fault": null, "progress": null,
+                },
+            },
+            {
+                "destination_id": "dest_1767323045000_200000000",
+                "name": "two",
+                "platform": "hls",
+                "rtmp_url": null,
+                "stream_key": null,
+                "preset_id": null,
+                "enabled": false,
+                "streaming_status": "ready",
+                "streaming_started_at": null,
+                "created_at": time,
+                "updated_at": time,
+                "backup_rtmp_url": null,
+                "backup_stream_key": null,
+                "failover_enabled": false,
+                "current_active_url": "primary",
+                "output_type": "relay",
+                "wanted": "stopped",
+                "generation": 1,
+                "state": {
+                    "status": "disabled", "since": time, "severity": "ok", "leg": "primary",
+                    "fault": null, "last_fault": null, "progress": null,
+                },
+            },
+        ]});
+        assert_eq!(reply.json, expected);
+    }
+
+    #[tokio::test]
+    async fn rule_20_polls_are_answered_from_a_snapshot_of_the_last_5_seconds() {
+        let plan = FaultPlan::none();
+        let world = World::under(&plan);
+        world.create(custom("one")).await;
+        world.get("/api/destinations").await;
+        plan.forget_calls();
+
+        world.core.clock.advance(Duration::from_secs(5));
+        world.get("/api/destinations").await;
+        world.get("/api/streaming/status").await;
+        let fresh = plan.calls().len();
+        world.core.clock.advance(Duration::from_secs(1));
+        world.get("/api/destinations").await;
+
+        assert_eq!(fresh, 0);
+        assert!(plan.calls().contains(&"DestinationRepo::list"));
+    }
+
+    #[tokio::test]
+    async fn a_list_in_parts_shows_every_destination_once() {
+        let world = World::new();
+        for name in ["one", "two", "three"] {
+            world.create(custom(name)).await;
+        }
+
+        let first = world.get("/api/destinations?limit=2").await;
+        let next = first.json["next"].as_str().unwrap();
+        let path = format!("/api/destinations?limit=2&after={next}");
+        let second = world.get(&path).await;
+
+        let name = |it: &serde_json::Value| it["name"].as_str().unwrap().to_owned();
+        let lists = [&first, &second].map(|it| it.json["destinations"].as_array().unwrap());
+        let names: Vec<_> = lists.into_iter().flatten().map(name).collect();
+        assert_eq!(names, ["one", "two", "three"]);
+        assert_eq!(second.json["next"], serde_json::Value::Null);
+        let refused = world.get("/api/destinations?limit=x").await;
+        assert_eq!(refused.refusal(), (400, "invalid"));
+    }
+}

@@ -1,6 +1,6 @@
 //! `/api/destinations`.
 
-mod body;
+pub(crate) mod body;
 pub(crate) mod create;
 pub(crate) mod get;
 pub(crate) mod list;

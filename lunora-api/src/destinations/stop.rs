@@ -25,3 +25,27 @@ pub(crate) async fn stop(
     };
     Ok(switched::reply("Destination stopped", &changed.entry))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::world::{World, custom};
+
+    #[tokio::test]
+    async fn what_runs_is_stopped_and_what_does_not_is_refused_as_before() {
+        let world = World::new();
+        let mut body = custom("one");
+        body["start"] = json!(true);
+        let path = world.create(body).await;
+
+        let stopped = world.act(&format!("{path}/stop")).await;
+        let again = world.act(&format!("{path}/stop")).await;
+
+        assert_eq!(stopped.json["message"], "Destination stopped");
+        assert_eq!(stopped.json["destination_name"], "one");
+        assert_eq!(stopped.json["state"]["status"], "idle");
+        assert_eq!(world.on_air(), 0);
+        assert_eq!(again.refusal(), (400, "not_streaming"));
+    }
+}

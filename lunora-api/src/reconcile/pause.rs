@@ -64,11 +64,11 @@ mod tests {
         });
         assert_eq!(reply.json["reconcile"], expected);
         assert_eq!(world.on_air(), 0);
-        let events = world.events.events();
+        let events = world.core.events.events();
         let is_pause = |kind: &EventKind| matches!(kind, EventKind::ReconcilePaused { .. });
         assert!(events.iter().any(|it| is_pause(&it.event.kind)));
 
-        world.clock.advance(Duration::from_secs(301));
+        world.core.clock.advance(Duration::from_secs(301));
         let reply = world.get("/api/reconcile").await;
         world.act(&format!("{path}/retry")).await;
 
@@ -93,6 +93,6 @@ mod tests {
             let reply = world.post("/api/reconcile/pause", body).await;
             assert_eq!(reply.refusal(), (400, "invalid"), "{}", reply.text);
         }
-        assert!(world.events.events().is_empty());
+        assert!(world.core.events.events().is_empty());
     }
 }

@@ -43,8 +43,8 @@ mod tests {
     async fn rule_9_outputs_without_a_row_go_when_an_admin_says_so() {
         let world = World::new();
         let specs: Vec<_> = (1..=3).map(sample::spec).collect();
-        world.outputs.apply(&specs).await;
-        let pass = world.reconciler.reconcile(Scope::All, Cause::Routine);
+        world.core.router.apply(&specs).await;
+        let pass = world.core.reconciler.reconcile(Scope::All, Cause::Routine);
         pass.await.unwrap();
         let held = world.get("/api/reconcile").await;
 
@@ -52,7 +52,7 @@ mod tests {
 
         assert_eq!(held.json["reconcile"]["held"], 3);
         assert_eq!(reply.json["detached"], 3);
-        assert_eq!(world.outputs.specs().len(), 0);
+        assert_eq!(world.core.router.specs().len(), 0);
         let after = world.get("/api/reconcile").await;
         assert_eq!(after.json["reconcile"]["held"], 0);
     }

@@ -36,7 +36,7 @@ mod tests {
         let reply = world.act("/api/reconcile/resume").await;
 
         assert_eq!(reply.json["status"], "success");
-        let events = world.events.events();
+        let events = world.core.events.events();
         let resumed = |kind: &EventKind| matches!(kind, EventKind::ReconcileResumed);
         assert!(!events.iter().any(|it| resumed(&it.event.kind)));
     }
