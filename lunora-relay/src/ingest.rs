@@ -207,10 +207,10 @@ impl Visit {
                 }
             }
             // A picture takes the sound before it along; if none comes, the sound goes alone.
-            if let Some(patience) = feed.patience() {
-                if timeout(patience, self.socket.readable()).await.is_err() {
-                    feed.flush();
-                }
+            if let Some(patience) = feed.patience()
+                && timeout(patience, self.socket.readable()).await.is_err()
+            {
+                feed.flush();
             }
             if self.talk(IDLE_MAX).await?.is_none() {
                 return Ok(());

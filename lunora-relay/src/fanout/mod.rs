@@ -14,6 +14,8 @@ mod lane;
 mod packet;
 mod program;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod timeline;
 
 pub(crate) use hub::{Feed, Hub, InUse, Place, Replaced};

@@ -76,7 +76,9 @@ impl Program {
     }
 
     fn clear_group(&mut self) {
-        self.span_before = self.kept_span();
+        if !self.group.is_empty() {
+            self.span_before = self.kept_span();
+        }
         self.group.clear();
         self.group_size = 0;
     }

@@ -30,6 +30,10 @@ pub(crate) struct Queue {
     stream_id: u32,
     /// Nothing is taken before a packet that a receiver can start with.
     waiting: bool,
+    /// Whether the receiver was ever sent to.
+    entered: bool,
+    /// Whether it got some of that.
+    begun: bool,
     /// The program's time at which the receiver's is zero: that of its first frame.
     origin: Option<u64>,
     /// The receiver's time on each track, once it has one.
@@ -79,6 +83,8 @@ impl Queue {
             size_max: SIZE_MAX,
             stream_id,
             waiting: true,
+            entered: false,
+            begun: false,
             origin: None,
             clocks: [None; Track::COUNT],
             generations: [0; Track::COUNT],
@@ -107,7 +113,7 @@ impl Queue {
         }
         if self.waiting {
             if !program.is_entry(packet) {
-                self.dropped += u64::from(packet.is_frame() && self.origin.is_some());
+                self.dropped += u64::from(packet.is_frame() && self.entered);
                 return;
             }
             self.origin.get_or_insert(packet.time);
@@ -162,6 +168,7 @@ impl Queue {
     /// Notes that so many bytes were taken, and counts the frames that are through with it.
     pub(crate) fn advance(&mut self, len: usize) -> u64 {
         self.written += len;
+        self.begun |= self.items.front().is_some_and(|item| item.media.is_some());
         let mut frames = 0;
         while let Some(first) = self.items.front() {
             let whole = first.len();
@@ -221,11 +228,14 @@ impl Queue {
         (self.size, self.size_max) = (size, SIZE_MAX);
         self.dropped += dropped;
         self.waiting = true;
+        if !self.begun {
+            self.origin = None;
+        }
     }
 
     /// Sends the headers that the receiver does not have, because a frame follows.
     fn enter(&mut self, program: &Program, time: u64) {
-        self.waiting = false;
+        (self.waiting, self.entered) = (false, true);
         for header in program.headers() {
             let known = &mut self.generations[header.packet.track.index()];
             if std::mem::replace(known, header.generation) != header.generation {

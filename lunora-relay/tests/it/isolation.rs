@@ -67,13 +67,13 @@ impl Trouble {
                     1 => stage.push(20, &self.dead, &key).await,
                     _ => stage.push(20, &good, &key).await,
                 };
-                if act % 3 == 0 {
+                if act.is_multiple_of(3) {
                     stage.retry(&id).await;
                 }
-                if act % 4 == 0 {
+                if act.is_multiple_of(4) {
                     stage.detach(&id).await;
                 }
-                if act % 7 == 0 {
+                if act.is_multiple_of(7) {
                     stage.push(30 + act, &good, &key).await;
                 }
             }

@@ -143,7 +143,7 @@ impl Stage {
     pub(crate) async fn until_health(
         &self,
         id: &OutputId,
-        is_it: impl Fn(&OutputHealth) -> bool,
+        is_it: impl Fn(&OutputHealth) -> bool + Send + Sync,
     ) -> OutputHealth {
         let mut changes = self.relay.changes();
         let waiting = async {
@@ -195,7 +195,11 @@ pub(crate) async fn sink() -> Sink {
 }
 
 /// Waits until a sink has a publish with this key that is as wanted; of several, the newest counts.
-pub(crate) async fn until(sink: &Sink, key: &str, is_it: impl Fn(&Publish) -> bool) -> Publish {
+pub(crate) async fn until(
+    sink: &Sink,
+    key: &str,
+    is_it: impl Fn(&Publish) -> bool + Send + Sync,
+) -> Publish {
     let mut changes: watch::Receiver<u64> = sink.changes();
     let newest = || {
         sink.publishes()
