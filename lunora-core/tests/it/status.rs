@@ -1,7 +1,7 @@
 use lunora_core::{
     domain::{
-        Fault, FaultClass, FaultCode, Leg, ObservedOutput, OutputState, Severity, StatusKind,
-        Wanted,
+        Destination, Fault, FaultClass, FaultCode, Leg, ObservedOutput, OutputState, Severity,
+        Status, StatusKind, Wanted,
     },
     plan::{Evidence, status},
 };
@@ -11,6 +11,15 @@ fn seen(state: OutputState) -> ObservedOutput {
     let mut observed = sample::observed(1);
     observed.health.state = state;
     observed
+}
+
+/// What a destination shows whose output is seen like this.
+fn shown(row: &Destination, observed: &ObservedOutput) -> Status {
+    let evidence = Evidence {
+        observed: Some(observed),
+        ..Evidence::default()
+    };
+    status(row, evidence)
 }
 
 #[test]
@@ -27,12 +36,7 @@ fn rule_3_live_needs_evidence_and_a_wish_alone_is_connecting() {
         (OutputState::Reconnecting, StatusKind::Reconnecting),
         (OutputState::Failed, StatusKind::Failed),
     ] {
-        let observed = seen(state);
-        let evidence = Evidence {
-            observed: Some(&observed),
-            ..Evidence::default()
-        };
-        assert_eq!(status(&row, evidence).kind, kind);
+        assert_eq!(shown(&row, &seen(state)).kind, kind);
     }
 }
 
@@ -45,12 +49,7 @@ fn what_is_told_to_stop_shows_stopping_until_its_output_is_off() {
         (OutputState::Stopping, StatusKind::Stopping),
         (OutputState::Off, StatusKind::Idle),
     ] {
-        let observed = seen(state);
-        let evidence = Evidence {
-            observed: Some(&observed),
-            ..Evidence::default()
-        };
-        assert_eq!(status(&row, evidence).kind, kind);
+        assert_eq!(shown(&row, &seen(state)).kind, kind);
     }
 }
 
@@ -58,12 +57,8 @@ fn what_is_told_to_stop_shows_stopping_until_its_output_is_off() {
 fn live_by_the_backup_is_failed_over() {
     let mut row = sample::destination(1);
     row.active_leg = Leg::Backup;
-    let observed = seen(OutputState::Live);
-    let evidence = Evidence {
-        observed: Some(&observed),
-        ..Evidence::default()
-    };
-    assert_eq!(status(&row, evidence).kind, StatusKind::FailedOver);
+    let live = seen(OutputState::Live);
+    assert_eq!(shown(&row, &live).kind, StatusKind::FailedOver);
 }
 
 #[test]
@@ -77,11 +72,7 @@ fn red_means_that_a_person_must_act() {
         let mut observed = seen(OutputState::Reconnecting);
         let fault = Fault::new(FaultCode::Refused, class, "refused", sample::time());
         observed.health.fault = Some(fault);
-        let evidence = Evidence {
-            observed: Some(&observed),
-            ..Evidence::default()
-        };
-        assert_eq!(status(&row, evidence).severity, severity);
+        assert_eq!(shown(&row, &observed).severity, severity);
     }
 }
 
@@ -96,10 +87,6 @@ fn the_last_fault_survives_success() {
         sample::time(),
     );
     observed.health.last_fault = Some(fault.clone());
-    let evidence = Evidence {
-        observed: Some(&observed),
-        ..Evidence::default()
-    };
-    let status = status(&row, evidence);
+    let status = shown(&row, &observed);
     assert_eq!((status.fault, status.last_fault), (None, Some(fault)));
 }
