@@ -61,11 +61,15 @@ def build():
 
 
 def binaries():
-    """Where cargo puts release builds."""
+    """Where cargo has put the release build."""
     cargo = os.environ.get("CARGO", "cargo")
     command = [cargo, "metadata", "--format-version", "1", "--no-deps"]
     found = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return pathlib.Path(json.loads(found.stdout)["target_directory"]) / "release"
+    folder = pathlib.Path(json.loads(found.stdout)["target_directory"]) / "release"
+    for program in ("studio", "floor", "raw-sink", "first-frame"):
+        if not (folder / program).exists():
+            raise Failure(f"there is no {folder / program}; leave --no-build away")
+    return folder
 
 
 def recording():
@@ -118,7 +122,7 @@ class Rig:
 
     def __init__(self, programs, mp4, flv):
         self.programs, self.mp4, self.flv = programs, mp4, flv
-        self.processes = []
+        self.processes, self.started = [], 0
         self.folder = RESULTS / f"run-{os.getpid()}"
 
     def __enter__(self):
@@ -134,11 +138,14 @@ class Rig:
             print(f"the logs of all processes are in {self.folder}", file=sys.stderr)
 
     def start(self, name, command, **options):
-        log = open(self.folder / f"{name}.log", "ab")
+        self.started += 1
+        path = self.folder / f"{self.started:03}-{name}.log"
+        log = open(path, "wb")
         options = {"stdin": subprocess.DEVNULL, "stdout": log, **options}
         command = [str(part) for part in command]
         process = subprocess.Popen(command, stderr=log, preexec_fn=_die_with_parent, **options)
         log.close()
+        process.log = path
         self.processes.append(process)
         return process
 
@@ -280,11 +287,10 @@ class Studio:
         command += ["--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0"]
         if ca:
             command += ["--ca", ca]
-        log = rig.folder / f"{name}.log"
         self.process = rig.start(name, command)
 
         def told():
-            text = log.read_text()
+            text = self.process.log.read_text()
             found = [
                 re.search(pattern, text)
                 for pattern in (r"publish +(rtmp://\S+)", r"API +http://([\d.:]+)/")
