@@ -1,0 +1,211 @@
+//! No secret is ever seen.
+
+use std::{
+    fs,
+    path::Path,
+    process::id,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    api::Api,
+    machine::{self, PATIENCE},
+    media::{Clip, publish},
+    nginx::Nginx,
+    process::Running,
+    studio::{Studio, on_free_ports},
+};
+
+#[test]
+#[ignore = "needs ffmpeg and nginx-rtmp; scripts/test runs it"]
+fn no_secret_is_seen_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (mut nginx, other) = (Nginx::start(), Studio::start(&folder.path().join("other")));
+    let mut secrets = Secrets::default();
+    let mut studio = Studio::run(on_free_ports(&data).env("RUST_LOG", "trace"));
+    let api = &studio.api;
+    let events = api.follow();
+
+    // In every place where somebody may put one, at every kind of far end.
+    let plain = |url: &str, key: String| json!({"rtmp_url": url, "stream_key": key});
+    let in_url = |url: String| json!({"rtmp_url": url});
+    let (live, dead) = (
+        nginx.url(""),
+        format!("rtmp://{}:9/live/", machine::address()),
+    );
+    let refusing = other.publish.replace(other.publish_key(), "");
+    let bodies = [
+        plain(&live, secrets.new()),
+        in_url(format!("{live}{}", secrets.new())),
+        in_url(format!("{live}{}?auth={}", secrets.new(), secrets.new())),
+        plain(
+            &format!("{}?token={}", live.trim_end_matches('/'), secrets.new()),
+            secrets.new(),
+        ),
+        in_url(format!("{dead}{}", secrets.new())),
+        in_url(nginx.closed_url(&secrets.new())),
+        in_url(nginx.http_url(&secrets.new())),
+        in_url(format!("{refusing}{}", secrets.new())),
+        in_url(format!("{}/{}", nginx.tls_url("x"), secrets.new())),
+        json!({
+            "rtmp_url": live, "stream_key": secrets.new(),
+            "backup_rtmp_url": dead, "backup_stream_key": secrets.new(),
+        }),
+    ];
+    let ids: Vec<_> = bodies
+        .into_iter()
+        .map(|body| api.add(&with_basics(body)))
+        .collect();
+    // What is refused is not repeated either.
+    let refused = [
+        in_url(format!(
+            "rtmp://user:{}@127.0.0.1/live/{}",
+            secrets.new(),
+            secrets.new()
+        )),
+        in_url(format!("http://127.0.0.1/live/{}", secrets.new())),
+        in_url(secrets.new()),
+        json!({"rtmp_url": {"a": secrets.new()}, "stream_key": [secrets.new()]}),
+        json!({"stream_key": secrets.new()}),
+        json!({"name": 7, "stream_key": secrets.new()}),
+        json!({"enabled": secrets.new(), "start": secrets.new()}),
+    ];
+    for body in refused {
+        let reply = api.call("POST", "/api/destinations", Some(&with_basics(body)));
+        assert!((400..500).contains(&reply.code), "{}", reply.body);
+    }
+    for path in ["/api/destinations?key=", "/api/events?token="] {
+        api.call("GET", &format!("{path}{}", secrets.new()), None);
+    }
+    // A path that there is not is named in the reply to it, and nowhere else.
+    let unheard = Api::new(api.base());
+    for path in ["/api/", "/api/destinations/", "/"] {
+        unheard.call("GET", &format!("{path}{}", secrets.new()), None);
+    }
+
+    api.is(&ids[0], "live");
+    for id in &ids[4..9] {
+        api.shows(id, "at fault", |state| state["fault"].is_object());
+    }
+    api.edit(&ids[0], &json!({"stream_key": secrets.new()}));
+    api.edit(
+        &ids[1],
+        &json!({"rtmp_url": format!("{live}{}", secrets.new())}),
+    );
+    let encoder = publish(&Clip::of(60).file(), &studio.publish);
+    events.tells("an encoder", |event| event["program"] == "encoder");
+    let (place, publish_key) = studio.publish.rsplit_once('/').unwrap();
+    let mut guess = publish(&Clip::of(6).file(), &format!("{place}/{}", secrets.new()));
+    guess.ends(PATIENCE);
+    nginx.process.kill();
+    api.shows(&ids[0], "at fault", |state| state["fault"].is_object());
+    nginx.restart();
+    for id in &ids {
+        api.call("POST", &format!("/api/destinations/{id}/start"), None);
+        api.call("POST", &format!("/api/destinations/{id}/retry"), None);
+        api.call("GET", &format!("/api/destinations/{id}"), None);
+    }
+    for path in ["/api/streaming/status", "/api/health", "/api/destinations"] {
+        api.done("GET", path, None);
+    }
+    let command_line = fs::read(format!("/proc/{}/cmdline", studio.process.id())).unwrap();
+    let environment = fs::read(format!("/proc/{}/environ", studio.process.id())).unwrap();
+    api.remove(&ids[2]);
+    drop(encoder);
+    let live_state = files(&data);
+    studio.process.signal("INT");
+    studio.process.ends(PATIENCE);
+
+    // The publish key is printed once, and told nowhere else.
+    let (printed, rest): (Vec<_>, Vec<_>) = studio
+        .process
+        .out()
+        .into_iter()
+        .partition(|line| line.starts_with("  publish ") || line.contains("(shown this once)"));
+    assert_eq!(printed.len(), 2, "{printed:?}");
+    secrets.0.push(publish_key.to_owned());
+    let log = studio.process.err().join("\n");
+    assert!(
+        log.contains("TRACE") || log.contains("DEBUG"),
+        "the log is not complete"
+    );
+    secrets.are_not_in("the standard output", rest.join("\n").as_bytes());
+    secrets.are_not_in("the log", log.as_bytes());
+    secrets.are_not_in("the replies", api.heard().as_bytes());
+    secrets.are_not_in("the events", events.heard().as_bytes());
+    secrets.are_not_in("the command line", &command_line);
+    secrets.are_not_in("the environment", &environment);
+    for (name, content) in live_state.into_iter().chain(files(&data)) {
+        secrets.are_not_in(&name, &content);
+    }
+    let backup = folder.path().join("backup");
+    let mut command = crate::studio::command();
+    command.args(["backup", "--data"]).arg(&data).arg(&backup);
+    assert!(
+        Running::start("studio backup", &mut command)
+            .ends(PATIENCE)
+            .success()
+    );
+    secrets.are_not_in("the backup", &fs::read(backup).unwrap());
+}
+
+fn with_basics(mut body: Value) -> Value {
+    let fields = body.as_object_mut().unwrap();
+    for (name, value) in [
+        ("name", json!("canary")),
+        ("platform", json!("custom")),
+        ("start", json!(true)),
+    ] {
+        fields.entry(name).or_insert(value);
+    }
+    body
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir(folder).unwrap();
+    let read = |file: fs::DirEntry| {
+        let content = fs::read(file.path()).unwrap();
+        (file.file_name().to_string_lossy().into_owned(), content)
+    };
+    files.map(|file| read(file.unwrap())).collect()
+}
+
+/// All that may not be seen.
+#[derive(Debug, Default)]
+struct Secrets(Vec<String>);
+
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+impl Secrets {
+    /// One that occurs nowhere by chance.
+    fn new(&mut self) -> String {
+        let number = MADE.fetch_add(1, Relaxed);
+        let mut seed =
+            (u64::from(id()) << 32 | u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let letters = (0..40).map(|_| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'a' + (seed >> 40) as u8 % 26)
+        });
+        let secret: String = letters.collect();
+        self.0.push(secret.clone());
+        secret
+    }
+
+    /// Nor is a part that is long enough to be of use.
+    fn are_not_in(&self, place: &str, content: &[u8]) {
+        let content = String::from_utf8_lossy(content);
+        for secret in &self.0 {
+            let (begin, end) = secret.split_at(secret.len() / 2);
+            if let Some(at) = content.find(begin).or_else(|| content.find(end)) {
+                let before = content[..at].chars().rev().take(200).collect::<Vec<_>>();
+                let before: String = before.into_iter().rev().collect();
+                panic!("a secret is in {place}: …{before}[it]");
+            }
+        }
+    }
+}
