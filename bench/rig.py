@@ -132,7 +132,7 @@ class Rig:
 
     def __exit__(self, kind, *_):
         self.stop_all()
-        if kind is None:
+        if kind is None or issubclass(kind, KeyboardInterrupt):
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
             print(f"the logs of all processes are in {self.folder}", file=sys.stderr)
