@@ -130,7 +130,9 @@ async fn rule_21_a_planted_key_reaches_the_wire_and_nothing_else() {
         .with_span_events(FmtSpan::FULL)
         .with_writer(move || writer.clone())
         .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    // For all threads: a scoped one is not asked about what another test, on a
+    // thread without one, logs first. What the others log is searched as well.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let plan = FaultPlan::none();
     let world = World::under(&plan);
     let follower = request(Method::GET, "/api/events", Body::empty());

@@ -210,9 +210,12 @@ mod tests {
     };
     use futures_util::{FutureExt as _, StreamExt as _};
     use lunora_core::{
-        domain::{Fault, FaultClass, FaultCode, OutputHealth, OutputState},
-        port::Clock as _,
+        domain::{
+            EventKind, Fault, FaultClass, FaultCode, NewEvent, OutputHealth, OutputState, Wanted,
+        },
+        port::{Clock as _, DestinationRepo as _, DestinationRepoExt as _, EventLog as _, Expect},
     };
+    use lunora_testkit::sample;
     use serde_json::{Value, json};
 
     use super::{HEARTBEAT, SUBSCRIBERS_MAX};
@@ -371,6 +374,34 @@ mod tests {
         assert_eq!(follower.next().await.id, 1);
         let odd = world.reply(events_after("x")).await;
         assert_eq!(odd.refusal(), (400, "invalid"));
+    }
+
+    #[tokio::test]
+    async fn rule_16_what_another_process_changed_is_told_as_it_is_now() {
+        let world = World::new();
+        world.get("/api/destinations").await;
+        let mut row = sample::destination(1);
+        row.wanted = Wanted::Stopped;
+        let revision = world.core.destinations.create(&row).await.unwrap();
+
+        let mut follower = Follower::new(&world, events()).await;
+        let state = follower.next().await;
+        row.name = "renamed".parse().unwrap();
+        row.generation += 1;
+        let expect = Expect::Revision(revision);
+        world.core.destinations.put(&row, expect).await.unwrap();
+        let event = NewEvent {
+            at: world.core.clock.now(),
+            destination: Some(row.id),
+            kind: EventKind::DestinationUpdated {
+                changed: vec!["name".into()],
+            },
+        };
+        world.core.events.append(&event).await.unwrap();
+        let change = follower.next().await;
+
+        assert_eq!(state.data["destinations"][0]["name"], "destination 1");
+        assert_eq!(change.data["destination"]["name"], "renamed");
     }
 
     #[tokio::test]

@@ -7,6 +7,10 @@
 //! Every reply is JSON and carries `status`: `"success"` or `"error"`. An error
 //! also carries `code`, a word for programs, and `message`, a sentence for people
 //! that says what to do. No reply, event or log line shows a stream key.
+//!
+//! A destination carries two statuses. `streaming_status` (`ready`, `streaming`,
+//! `error`) is for clients that know no other; `state` says all that is known:
+//! `status`, `since`, `severity`, `leg`, `fault`, `last_fault` and `progress`.
 
 mod access;
 mod api;
