@@ -38,21 +38,21 @@ fn no_secret_is_seen_anywhere() {
     );
     let refusing = other.publish.replace(other.publish_key(), "");
     let bodies = [
-        plain(&live, secrets.new()),
-        in_url(format!("{live}{}", secrets.new())),
-        in_url(format!("{live}{}?auth={}", secrets.new(), secrets.new())),
+        plain(&live, secrets.mint()),
+        in_url(format!("{live}{}", secrets.mint())),
+        in_url(format!("{live}{}?auth={}", secrets.mint(), secrets.mint())),
         plain(
-            &format!("{}?token={}", live.trim_end_matches('/'), secrets.new()),
-            secrets.new(),
+            &format!("{}?token={}", live.trim_end_matches('/'), secrets.mint()),
+            secrets.mint(),
         ),
-        in_url(format!("{dead}{}", secrets.new())),
-        in_url(nginx.closed_url(&secrets.new())),
-        in_url(nginx.http_url(&secrets.new())),
-        in_url(format!("{refusing}{}", secrets.new())),
-        in_url(format!("{}/{}", nginx.tls_url("x"), secrets.new())),
+        in_url(format!("{dead}{}", secrets.mint())),
+        in_url(nginx.closed_url(&secrets.mint())),
+        in_url(nginx.http_url(&secrets.mint())),
+        in_url(format!("{refusing}{}", secrets.mint())),
+        in_url(format!("{}/{}", nginx.tls_url("x"), secrets.mint())),
         json!({
-            "rtmp_url": live, "stream_key": secrets.new(),
-            "backup_rtmp_url": dead, "backup_stream_key": secrets.new(),
+            "rtmp_url": live, "stream_key": secrets.mint(),
+            "backup_rtmp_url": dead, "backup_stream_key": secrets.mint(),
         }),
     ];
     let ids: Vec<_> = bodies
@@ -63,42 +63,42 @@ fn no_secret_is_seen_anywhere() {
     let refused = [
         in_url(format!(
             "rtmp://user:{}@127.0.0.1/live/{}",
-            secrets.new(),
-            secrets.new()
+            secrets.mint(),
+            secrets.mint()
         )),
-        in_url(format!("http://127.0.0.1/live/{}", secrets.new())),
-        in_url(secrets.new()),
-        json!({"rtmp_url": {"a": secrets.new()}, "stream_key": [secrets.new()]}),
-        json!({"stream_key": secrets.new()}),
-        json!({"name": 7, "stream_key": secrets.new()}),
-        json!({"enabled": secrets.new(), "start": secrets.new()}),
+        in_url(format!("http://127.0.0.1/live/{}", secrets.mint())),
+        in_url(secrets.mint()),
+        json!({"rtmp_url": {"a": secrets.mint()}, "stream_key": [secrets.mint()]}),
+        json!({"stream_key": secrets.mint()}),
+        json!({"name": 7, "stream_key": secrets.mint()}),
+        json!({"enabled": secrets.mint(), "start": secrets.mint()}),
     ];
     for body in refused {
         let reply = api.call("POST", "/api/destinations", Some(&with_basics(body)));
         assert!((400..500).contains(&reply.code), "{}", reply.body);
     }
     for path in ["/api/destinations?key=", "/api/events?token="] {
-        api.call("GET", &format!("{path}{}", secrets.new()), None);
+        api.call("GET", &format!("{path}{}", secrets.mint()), None);
     }
     // A path that there is not is named in the reply to it, and nowhere else.
     let unheard = Api::new(api.base());
     for path in ["/api/", "/api/destinations/", "/"] {
-        unheard.call("GET", &format!("{path}{}", secrets.new()), None);
+        unheard.call("GET", &format!("{path}{}", secrets.mint()), None);
     }
 
     api.is(&ids[0], "live");
     for id in &ids[4..9] {
         api.shows(id, "at fault", |state| state["fault"].is_object());
     }
-    api.edit(&ids[0], &json!({"stream_key": secrets.new()}));
+    api.edit(&ids[0], &json!({"stream_key": secrets.mint()}));
     api.edit(
         &ids[1],
-        &json!({"rtmp_url": format!("{live}{}", secrets.new())}),
+        &json!({"rtmp_url": format!("{live}{}", secrets.mint())}),
     );
     let encoder = publish(&Clip::of(60).file(), &studio.publish);
     events.tells("an encoder", |event| event["program"] == "encoder");
     let (place, publish_key) = studio.publish.rsplit_once('/').unwrap();
-    let mut guess = publish(&Clip::of(6).file(), &format!("{place}/{}", secrets.new()));
+    let mut guess = publish(&Clip::of(6).file(), &format!("{place}/{}", secrets.mint()));
     guess.ends(PATIENCE);
     nginx.process.kill();
     api.shows(&ids[0], "at fault", |state| state["fault"].is_object());
@@ -181,7 +181,7 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 
 impl Secrets {
     /// One that occurs nowhere by chance.
-    fn new(&mut self) -> String {
+    fn mint(&mut self) -> String {
         let number = MADE.fetch_add(1, Relaxed);
         let mut seed =
             (u64::from(id()) << 32 | u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
