@@ -60,6 +60,10 @@ async fn check_world(world: &World, run: Run) {
     }
 }
 
+#[expect(
+    clippy::future_not_send,
+    reason = "each test polls it on its own thread"
+)]
 async fn sweep_both<E: std::fmt::Debug>(
     world: impl AsyncFn(FaultPlan) -> World,
     scenario: impl AsyncFn(&World) -> Result<(), E>,
