@@ -46,6 +46,15 @@ impl Step {
         }
     }
 
+    /// Whether all that it does is to end a push that nobody wants.
+    #[must_use]
+    pub const fn ends(&self) -> bool {
+        matches!(
+            self,
+            Self::Detach(_, DetachReason::Unwanted) | Self::SwitchOff(_)
+        )
+    }
+
     /// Whether it takes something away from viewers, so that the row has to be
     /// read again first (rule 8).
     #[must_use]

@@ -123,8 +123,8 @@ impl Destinations {
         DestinationId::mint(self.ports.clock.now(), self.ids.mint())
     }
 
-    /// Creates a destination under an id that the caller minted; with
-    /// [`Start::Now`], it goes live in the same call (rule 2).
+    /// Creates a destination under an id that the caller minted, and never uses
+    /// for another; with [`Start::Now`], it goes live in the same call (rule 2).
     pub async fn create(
         &self,
         id: DestinationId,
@@ -142,6 +142,12 @@ impl Destinations {
         if let Some(there) = self.ports.destinations.get(&row.id).await? {
             // The reply to an earlier try was lost.
             return self.after(there).await;
+        }
+        let removals = self.ports.control.removals().await?;
+        let deleted = |it: &Removal| it.destination == row.id && it.cause == RemovalCause::Deleted;
+        if removals.iter().any(deleted) {
+            let reason = "it was deleted, and its output and keys are still being removed";
+            return Err(DestinationError::Invalid { reason });
         }
         let planned = self.preview(&row, &new.primary, &new.backup)?;
         self.check_running(&planned).await?;

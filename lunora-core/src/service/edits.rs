@@ -64,7 +64,11 @@ impl LegEdit {
             Edit::Clear => Self {
                 url: Edit::Clear,
                 tail: Edit::Clear,
-                key: Edit::Clear,
+                // A key that is given with no URL to use it for is refused later, and not lost here.
+                key: match key_alone(key) {
+                    Edit::Set(key) => Edit::Set(key),
+                    Edit::Keep | Edit::Clear => Edit::Clear,
+                },
             },
             Edit::Set(text) => {
                 let PushAddress { url, tail, key } = PushAddress::parse(text, key)?;

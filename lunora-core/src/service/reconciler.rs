@@ -90,7 +90,8 @@ pub struct PassReport {
     pub refused: BTreeMap<OutputId, Refusal>,
     /// How many outputs have no row and were left alone (rule 9).
     pub held: usize,
-    /// Whether a pause kept the pass from changing anything (rule 15).
+    /// Whether a pause kept the pass from all but ending what one destination
+    /// was told to end (rules 15 and 29).
     pub paused: bool,
 }
 
@@ -167,10 +168,12 @@ impl Reconciler {
     /// and tried again by the next pass.
     pub async fn reconcile(&self, scope: Scope, cause: Cause) -> Result<PassReport, PortError> {
         let _turn = self.turn.lock().await;
-        let mut report = PassReport::default();
-        if self.paused_until().await?.is_some() {
-            report.paused = true;
-        } else {
+        let mut report = PassReport {
+            paused: self.paused_until().await?.is_some(),
+            ..PassReport::default()
+        };
+        // A person's stop wins over a pause (rule 29), which is for what goes on by itself.
+        if !report.paused || matches!(scope, Scope::One(_)) {
             for _ in 0..TRIES_MAX {
                 let mut view = self.view().await?;
                 if self.clean_up(&scope, &view, &mut report).await? == CleanUp::Detached {
@@ -179,6 +182,9 @@ impl Reconciler {
                 let mut plan = self.plan(&view);
                 if let Scope::One(id) = &scope {
                     plan = plan.only(id);
+                }
+                if report.paused {
+                    plan.steps.retain(Step::ends);
                 }
                 report.refused.clone_from(&plan.refused);
                 match self.take(&plan, &view, &mut report).await? {

@@ -1,6 +1,6 @@
 use lunora_core::{
     domain::{Edit, EventKind, FaultCode, KeyInput, Platform, StatusKind, Wanted},
-    port::{DestinationRepo, DestinationRepoExt},
+    port::{ControlStore, DestinationRepo, DestinationRepoExt},
     service::{DestinationError, DestinationPatch, LegEdit, Start, StartOutcome, StopOutcome},
 };
 use lunora_testkit::{
@@ -245,4 +245,17 @@ async fn rule_22_a_mask_that_stands_for_nothing_is_refused() {
         matches!(refused, DestinationError::Invalid { .. }),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn rule_12_an_id_whose_removal_is_not_done_is_not_taken_again() {
+    let world = World::default();
+    let removal = sample::removal(1);
+    world.control.record_removal(&removal).await.unwrap();
+    let refused = world.create(1, Start::Now).await.unwrap_err();
+    assert!(
+        matches!(refused, DestinationError::Invalid { .. }),
+        "{refused}"
+    );
+    assert_eq!(world.control.removals().await.unwrap(), [removal]);
 }

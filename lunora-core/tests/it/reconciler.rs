@@ -76,23 +76,33 @@ async fn rule_13_a_row_of_another_way_is_shown_and_left_alone() {
 async fn rule_15_a_pause_keeps_outputs_as_they_are_and_ends_by_itself() {
     let world = World::default().with_running(1).await;
     let until = world.clock.now() + SignedDuration::from_mins(10);
-    world
-        .control
-        .set_pause(Some(Pause { until }))
-        .await
-        .unwrap();
+    let pause = Some(Pause { until });
+    world.control.set_pause(pause).await.unwrap();
 
-    world
-        .service
-        .stop(&sample::destination_id(1))
-        .await
-        .unwrap();
+    world.create(2, Start::Now).await.unwrap();
+    world.router.detach(&[sample::output_id(1)]).await;
     assert!(world.pass().await.paused);
-    assert_eq!(world.on().len(), 1);
+    assert_eq!(world.on(), []);
 
     world.clock.advance(Duration::from_secs(601));
     assert!(!world.pass().await.paused);
-    assert_eq!(world.on(), []);
+    assert_eq!(world.on().len(), 2);
+}
+
+#[tokio::test]
+async fn rule_29_a_manual_stop_wins_over_a_pause_and_ends_that_one_alone() {
+    let world = World::default().with_running(3).await;
+    let until = world.clock.now() + SignedDuration::from_mins(10);
+    let pause = Some(Pause { until });
+    world.control.set_pause(pause).await.unwrap();
+
+    let id = sample::destination_id;
+    world.service.stop(&id(1)).await.unwrap();
+    world.service.remove(&id(2), None).await.unwrap();
+    assert_eq!(world.on(), [sample::output_id(3)]);
+    world.service.start(&id(1)).await.unwrap();
+    assert_eq!(world.on(), [sample::output_id(3)]);
+    assert_eq!(world.router.interruptions(&sample::output_id(3)), 0);
 }
 
 #[tokio::test]
