@@ -36,6 +36,8 @@ const CONNECTIONS_MAX: usize = 32;
 const PUBLISH_MAX: Duration = Duration::from_secs(10);
 /// A publisher that sends nothing for this long is gone.
 const IDLE_MAX: Duration = Duration::from_secs(10);
+/// How long a goodbye may take.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
 /// What is read at once: about two frames of a good picture.
 const BUFFER: usize = 64 * 1024;
 /// Slows down those who guess keys.
@@ -132,7 +134,9 @@ async fn serve(socket: TcpStream, peer: SocketAddr, doorkeeper: &Doorkeeper, hub
     let ended = match feed {
         Ok(feed) => {
             info!("an encoder publishes");
-            visit.stay(feed).await
+            let ended = visit.stay(feed).await;
+            visit.part().await;
+            ended
         }
         Err(error) => Err(error),
     };
@@ -216,6 +220,13 @@ impl Visit {
                 return Ok(());
             }
         }
+    }
+
+    /// Listens until the encoder closes the connection: if we did so first, what it still says
+    /// would come back to it as an error.
+    async fn part(&mut self) {
+        let listening = async { while let Ok(1..) = self.socket.read(&mut self.buffer).await {} };
+        let _ = timeout(GOODBYE_MAX, listening).await;
     }
 
     async fn shake_hands(&mut self) -> Result<(), IngestError> {

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 
 use lunora_core::{
     ExposeSecret,
-    domain::{FaultClass, FaultCode, PushTarget},
+    domain::{FaultClass, FaultCode, Host, PushTarget},
 };
 
 use super::backoff::Pace;
@@ -85,6 +85,12 @@ impl Trouble {
     pub(crate) fn judge(&self, target: &PushTarget, lately_live: bool) -> Verdict {
         use {FaultClass as Class, FaultCode as Code};
         let verdict = match self {
+            // A name may mean another address tomorrow; an address never will.
+            Self::Dial(error @ DialError::Denied(address))
+                if *target.url.host() == Host::Address(*address) =>
+            {
+                Verdict::new(Code::Invalid, Class::Terminal, error.to_string())
+            }
             Self::Dial(error) => judge_dial(error),
             Self::Resolving => Verdict::new(
                 Code::Dns,
@@ -287,4 +293,81 @@ fn scrub(text: String, target: &PushTarget) -> String {
     secrets
         .filter(|secret| !secret.is_empty())
         .fold(text, |text, secret| text.replace(secret, "***"))
+}
+
+#[cfg(test)]
+mod tests {
+    use lunora_core::domain::StreamKey;
+
+    use super::*;
+
+    fn target(url: &str) -> PushTarget {
+        let key = StreamKey::new("key-canary?token=tok-canary").unwrap();
+        let tail = Some("/tail-canary".to_owned().into());
+        PushTarget {
+            url: url.parse().unwrap(),
+            tail,
+            key,
+        }
+    }
+
+    fn rejected(code: &str, description: &str) -> Trouble {
+        let (code, description) = (code.to_owned(), description.to_owned());
+        Trouble::Rejected {
+            stage: Stage::Publish,
+            code,
+            description,
+        }
+    }
+
+    #[test]
+    fn a_name_that_we_held_a_moment_ago_is_waited_out() {
+        let (bad_name, target) = (
+            rejected("NetStream.Publish.BadName", ""),
+            target("rtmp://a.test/app"),
+        );
+        assert_eq!(bad_name.judge(&target, false).code, FaultCode::AuthRejected);
+
+        let verdict = bad_name.judge(&target, true);
+
+        assert_eq!(
+            (verdict.code, verdict.class),
+            (FaultCode::NameInUse, FaultClass::Transient)
+        );
+        assert_eq!(verdict.pace, Pace::Slow);
+    }
+
+    #[test]
+    fn rule_3_words_that_are_not_known_are_not_guessed_at() {
+        let target = target("rtmp://a.test/app");
+        for (code, description) in [("", ""), ("NetStream.Odd", "computer says no")] {
+            let verdict = rejected(code, description).judge(&target, false);
+            assert_eq!(
+                (verdict.code, verdict.pace),
+                (FaultCode::Unknown, Pace::Slow)
+            );
+        }
+    }
+
+    #[test]
+    fn rule_21_a_far_end_that_repeats_our_secrets_is_not_repeated() {
+        let words =
+            "no key-canary?token=tok-canary, no tok-canary, not at /tail-canary nor tail-canary";
+        let text = rejected("NetStream.Publish.Denied", words)
+            .judge(&target("rtmp://a.test/app"), false)
+            .text;
+        assert!(!text.contains("canary"), "{text}");
+    }
+
+    #[test]
+    fn only_what_can_never_work_is_terminal() {
+        let denied = Trouble::Dial(DialError::Denied("169.254.1.1".parse().unwrap()));
+        let by_address = denied.judge(&target("rtmp://169.254.1.1/app"), false);
+        assert_eq!(
+            (by_address.class, by_address.pace),
+            (FaultClass::Terminal, Pace::Never)
+        );
+        let by_name = denied.judge(&target("rtmp://a.test/app"), false);
+        assert_eq!(by_name.class, FaultClass::Actionable);
+    }
 }

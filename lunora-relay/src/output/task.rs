@@ -133,6 +133,7 @@ impl Output {
     async fn push(&mut self, spec: &OutputSpec) {
         loop {
             if !self.has_source() {
+                self.health.absolve();
                 self.health.show(OutputState::WaitingForSource);
                 let mut program = self.program.clone();
                 let source = program.wait_for(|facts| facts.on_air != OnAir::Nothing);

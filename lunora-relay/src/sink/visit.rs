@@ -1,11 +1,11 @@
 //! One connection of a publisher.
 
-use std::{future::pending, io, sync::Arc};
+use std::{future::pending, io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::watch,
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::{Behaviour, End, Keep, Shared, dump::Dump};
@@ -140,9 +140,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Visit<S> {
                 };
                 return Ok(is_enough.then_some(End::Ours));
             }
-            ServerEvent::Unpublished => return Ok(Some(End::Unpublished)),
+            ServerEvent::Unpublished => {
+                self.part().await;
+                return Ok(Some(End::Unpublished));
+            }
         }
         Ok(None)
+    }
+
+    /// Listens until the publisher has closed the connection too.
+    async fn part(&mut self) {
+        let mut buffer = [0; 1024];
+        let listening = async { while let Ok(1..) = self.stream.read(&mut buffer).await {} };
+        let _ = timeout(Duration::from_secs(1), listening).await;
     }
 
     async fn answer(&mut self) -> io::Result<()> {

@@ -5,7 +5,13 @@ use std::time::Duration;
 use lunora_core::domain::OutputState;
 use lunora_relay::{
     Idle, OnAir,
+    sink::End,
     wire::{message::MessageKind, tag::Codec},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
 };
 
 use crate::support::{Encoder, Footage, PUBLISH_KEY, Stage, payloads, sink, until};
@@ -130,4 +136,80 @@ async fn a_destination_stays_connected_while_an_encoder_comes_back() {
         ),
         (0, 0)
     );
+}
+
+#[tokio::test]
+async fn a_silent_encoder_is_gone_though_its_connection_is_open() {
+    let (stage, sink) = (Stage::start(Idle::Nothing), sink().await);
+    let url = format!("rtmp://{}/app", sink.address());
+    let id = stage.push(1, &url, "k").await;
+    let mut encoder = stage.encoder().await;
+    let mut footage = Footage::new(1);
+    encoder.send(&footage.headers()).await;
+    encoder.send(&footage.group()).await;
+    stage.until_state(&id, OutputState::Live).await;
+
+    stage.until_state(&id, OutputState::WaitingForSource).await;
+
+    assert_eq!(stage.relay.program().on_air, OnAir::Nothing);
+    assert_eq!(
+        until(&sink, "k", |_| true).await.end,
+        None,
+        "it may come back"
+    );
+}
+
+#[tokio::test]
+async fn without_a_source_destinations_are_let_go_in_good_order_until_one_comes() {
+    let (stage, sink) = (Stage::start(Idle::Nothing), sink().await);
+    let url = format!("rtmp://{}/app", sink.address());
+    let id = stage.push(1, &url, "k").await;
+    let mut footage = Footage::new(1);
+    for number in 1..=2 {
+        let mut encoder = stage.encoder().await;
+        encoder.send(&footage.headers()).await;
+        encoder.send(&footage.group()).await;
+        stage.until_state(&id, OutputState::Live).await;
+        encoder.leave().await;
+        if number == 1 {
+            let publish = until(&sink, "k", |publish| publish.end.is_some()).await;
+            assert_eq!(publish.end, Some(End::Unpublished));
+            stage.until_state(&id, OutputState::WaitingForSource).await;
+        }
+    }
+    assert_eq!(sink.publishes().len(), 2);
+}
+
+#[tokio::test]
+async fn strangers_are_shown_out_and_the_encoder_does_not_notice() {
+    let (stage, sink) = (Stage::start(Idle::Nothing), sink().await);
+    stage
+        .push(1, &format!("rtmp://{}/app", sink.address()), "k")
+        .await;
+    let mut encoder = stage.encoder().await;
+    let mut footage = Footage::new(1);
+    encoder.send(&footage.headers()).await;
+    encoder.send(&footage.group()).await;
+    until(&sink, "k", |publish| publish.facts.frames() == 30).await;
+
+    let mut strangers = Vec::new();
+    for what in [
+        &b""[..],
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[3; 5_000],
+        &[0xFF; 100_000],
+    ] {
+        let mut stranger = TcpStream::connect(stage.address()).await.unwrap();
+        // It may be shown out while it still talks.
+        let _ = stranger.write_all(what).await;
+        strangers.push(stranger);
+    }
+    encoder.send(&footage.group()).await;
+    until(&sink, "k", |publish| publish.facts.frames() == 60).await;
+
+    for mut stranger in strangers {
+        let mut answer = Vec::new();
+        let _ = stranger.read_to_end(&mut answer).await;
+        assert!(answer.len() < 5_000, "all it gets is a handshake");
+    }
 }

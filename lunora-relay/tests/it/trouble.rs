@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lunora_core::domain::{FaultClass, FaultCode, OutputState};
+use lunora_core::domain::{FaultClass, FaultCode, OutputHealth, OutputState};
 use lunora_relay::{
     Idle,
     sink::{Behaviour, Sink},
@@ -123,21 +123,34 @@ async fn nobody_there_and_no_such_name_are_told_apart() {
 }
 
 #[tokio::test]
-async fn rule_25_an_address_that_may_not_be_called_is_not_called() {
+async fn rule_25_a_name_that_leads_astray_is_not_followed() {
     let stage = Stage::start(Idle::Demo);
-    for (n, url) in [
-        (1, "rtmp://169.254.169.254/app"),
-        (2, "rtmp://metadata.test/app"),
-        (3, "rtmp://[::ffff:127.0.0.1]/app"),
-    ] {
-        let id = stage.push(n, url, "k").await;
-        let fault = stage
-            .until_fault(&id, FaultCode::Invalid)
-            .await
-            .fault
-            .unwrap();
-        assert_eq!(fault.class, FaultClass::Actionable, "{}", fault.text);
-    }
+    let id = stage.push(1, "rtmp://metadata.test/app", "k").await;
+    let fault = stage
+        .until_fault(&id, FaultCode::Invalid)
+        .await
+        .fault
+        .unwrap();
+    assert_eq!(fault.class, FaultClass::Actionable, "{}", fault.text);
+}
+
+#[tokio::test]
+async fn what_can_never_work_is_not_tried_again_until_somebody_acts() {
+    let (stage, sink) = (Stage::start(Idle::Demo), sink().await);
+    let id = stage.push(1, "rtmp://[::ffff:127.0.0.1]/app", "k").await;
+    let health = stage.until_state(&id, OutputState::Failed).await;
+    let fault = health.fault.unwrap();
+    assert_eq!(
+        (fault.code, fault.class),
+        (FaultCode::Invalid, FaultClass::Terminal)
+    );
+
+    stage.retry(&id).await;
+    let again = |health: &OutputHealth| health.fault.as_ref().is_some_and(|it| it.count == 2);
+    stage.until_health(&id, again).await;
+    stage.push(1, &url(&sink), "k").await;
+    let health = stage.until_state(&id, OutputState::Live).await;
+    assert_eq!(health.last_fault.unwrap().class, FaultClass::Terminal);
 }
 
 #[tokio::test]
