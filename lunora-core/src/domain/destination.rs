@@ -2,7 +2,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DestinationId, DestinationName, Leg, OutputType, Platform, PresetId, PushUrl, SecretRef,
+    DestinationId, DestinationName, Leg, OutputType, Platform, PresetId, PushUrl, SecretName,
+    SecretRef,
 };
 
 /// Whether a destination is meant to be live.
@@ -79,6 +80,16 @@ impl Destination {
         match leg {
             Leg::Primary => &mut self.primary,
             Leg::Backup => &mut self.backup,
+        }
+    }
+
+    /// What it says about a secret of its own.
+    #[must_use]
+    pub fn refers_to(&self, name: &SecretName) -> Option<SecretRef> {
+        match name {
+            SecretName::StreamKey(id, leg) if *id == self.id => self.endpoint(*leg)?.key,
+            SecretName::UrlTail(id, leg) if *id == self.id => self.endpoint(*leg)?.tail,
+            _ => None,
         }
     }
 

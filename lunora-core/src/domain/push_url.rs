@@ -108,6 +108,9 @@ pub enum PushUrlError {
     /// What follows the application would be no stream key.
     #[error("the end of the push URL: {0}")]
     Key(#[from] StreamKeyError),
+    /// The stream key where the application should be.
+    #[error("the push URL has the stream key in the place of its application")]
+    KeyAsApplication,
     /// A masked URL where there is nothing that the mask could stand for.
     #[error("`***` stands for what is stored already; give the whole push URL")]
     Masked,
@@ -256,6 +259,11 @@ impl PushAddress {
         }
         if app == "***" {
             return Err(PushUrlError::Masked);
+        }
+
+        // A short word such as `live` may well be both.
+        if matches!(&key, KeyInput::Given(key) if 8 <= app.len() && key.is(app)) {
+            return Err(PushUrlError::KeyAsApplication);
         }
 
         let (tail, key) = match key {
@@ -473,6 +481,9 @@ mod tests {
             assert_eq!(refused, error, "{text}");
             assert!(!refused.to_string().contains("canary"));
         }
+        let key = KeyInput::Given(StreamKey::new("canary-key").unwrap());
+        let refused = PushAddress::parse("rtmp://h/canary-key", key).unwrap_err();
+        assert_eq!(refused, E::KeyAsApplication);
         let long = format!("rtmp://h/{}", "x".repeat(2048));
         let refused = PushAddress::parse(&long, KeyInput::Omitted);
         assert_eq!(refused.unwrap_err(), E::TooLong);

@@ -8,6 +8,6 @@ mod status;
 mod steps;
 mod wish;
 
-pub use status::{Evidence, status};
+pub use status::{Delivery, Evidence, status};
 pub use steps::{DetachReason, Plan, Refusal, Step, plan};
 pub use wish::{Wish, WishedOutput, fingerprint, target_digest, wish};

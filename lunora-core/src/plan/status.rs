@@ -2,8 +2,8 @@ use jiff::Timestamp;
 
 use super::Refusal;
 use crate::domain::{
-    Destination, Fault, FaultClass, Leg, ObservedOutput, OutputState, Severity, Status, StatusKind,
-    Wanted,
+    Destination, Fault, FaultClass, FaultCode, Leg, ObservedOutput, OutputState, Severity, Status,
+    StatusKind, Wanted,
 };
 
 /// What is known about the output of a destination's active leg.
@@ -15,6 +15,22 @@ pub struct Evidence<'a> {
     pub refusal: Option<&'a Refusal>,
     /// Why the router did not take the last step for it.
     pub step_fault: Option<&'a Fault>,
+    /// Why no stored key can be read, if that is so.
+    pub key_fault: Option<&'a Fault>,
+    /// What was wrong last that no router knows of.
+    pub last_fault: Option<&'a Fault>,
+    /// Whose output it is.
+    pub delivery: Delivery,
+}
+
+/// Whose business the output of a destination is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// Ours: what is known of it is all that there is.
+    #[default]
+    Ours,
+    /// Another system's: nothing is known of it here (rule 13).
+    Foreign,
 }
 
 /// Says what a destination shows, from evidence alone (rule 3).
@@ -23,9 +39,11 @@ pub fn status(destination: &Destination, evidence: Evidence<'_>) -> Status {
     let leg = destination.active_leg;
     let health = evidence.observed.map(|it| &it.health);
     let (kind, since, fault) = situation(destination, evidence);
+    let of_router = health.and_then(|health| health.last_fault.as_ref());
+    let earlier = [of_router, evidence.last_fault].into_iter().flatten();
     let last_fault = fault
         .clone()
-        .or_else(|| health.and_then(|health| health.last_fault.clone()));
+        .or_else(|| earlier.max_by_key(|fault| fault.at).cloned());
     Status {
         kind,
         since,
@@ -54,10 +72,13 @@ fn situation(
             (false, _) => StatusKind::Disabled,
             (true, Wanted::Stopped | Wanted::Running) => StatusKind::Idle,
         };
-        return (kind, changed_at, missing_key(destination));
+        let key_fault = evidence.key_fault.filter(|_| has_key(destination)).cloned();
+        let fault = key_fault.or_else(|| missing_key(destination));
+        return (kind, changed_at, fault);
     }
-    if !destination.has_output() {
-        // No segment of the viewers' HLS is known here, and nothing is guessed.
+    if !destination.has_output() || evidence.delivery == Delivery::Foreign {
+        // Neither a segment of the viewers' HLS nor another system's output is
+        // known here, and nothing is guessed.
         return (StatusKind::Unconfirmed, changed_at, None);
     }
     if let Some(refusal) = evidence.refusal {
@@ -96,10 +117,13 @@ fn kind_of(state: OutputState, leg: Leg) -> StatusKind {
     }
 }
 
+fn has_key(destination: &Destination) -> bool {
+    let endpoint = destination.endpoint(destination.active_leg);
+    endpoint.is_some_and(|it| it.key.is_some())
+}
+
 /// A destination that was emptied of its key says so, running or not (rule 22).
 fn missing_key(destination: &Destination) -> Option<Fault> {
-    use crate::domain::FaultCode;
-
     let endpoint = destination.endpoint(destination.active_leg)?;
     let complete = endpoint.key.is_some() || !destination.has_output() || !destination.enabled;
     (!complete).then(|| {

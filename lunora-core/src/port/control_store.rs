@@ -11,8 +11,10 @@ use crate::domain::{DestinationId, Digest, Removal};
 ///
 /// # Contract
 ///
-/// 1. A removal is listed from its recording to its clearing; recording it again
-///    replaces it, and clearing what is not recorded succeeds.
+/// 1. A removal is listed from its recording to its clearing; recording another of
+///    the same destination and cause replaces it, one of another cause stands
+///    beside it, and clearing one that is not recorded, or was replaced, succeeds
+///    and changes nothing.
 /// 2. The pause is the one that was set last.
 /// 3. Of all claims on a key, the first one stands, and all are told that one.
 /// 4. The answer is the one that was given to settle the claim first; settling
@@ -27,8 +29,8 @@ pub trait ControlStore: fmt::Debug + Send + Sync + 'static {
     /// Returns all removals that are recorded.
     async fn removals(&self) -> Result<Vec<Removal>, PortError>;
 
-    /// Forgets a removal that is done.
-    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError>;
+    /// Forgets a removal that is done, if it is still the one that is recorded.
+    async fn clear_removal(&self, removal: &Removal) -> Result<(), PortError>;
 
     /// Returns the pause that was set last, even if it is over.
     async fn pause(&self) -> Result<Option<Pause>, PortError>;

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    Answer, Claim, Clock, ControlStore, DestinationRepo, EventLog, Expect, IdSource,
+    Answer, Claim, Clock, ControlStore, DestinationRepo, EventLog, Expect, Forget, IdSource,
     IdempotencyKey, OutputRouter, Page, PageRequest, Pause, PortError, Revealed, Revision,
-    RouterCapabilities, SecretStore, Versioned,
+    RouterCapabilities, SecretStore, Versioned, Which,
 };
 use crate::domain::{
     Destination, DestinationId, Event, EventSeq, NewEvent, ObservedOutput, OutputId, OutputSpec,
@@ -59,12 +59,12 @@ impl<T: SecretStore + ?Sized> SecretStore for Arc<T> {
         (**self).keep(name, text).await
     }
 
-    async fn reveal(&self, name: &SecretName) -> Result<Option<Revealed>, PortError> {
-        (**self).reveal(name).await
+    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError> {
+        (**self).reveal(name, which).await
     }
 
-    async fn forget(&self, name: &SecretName) -> Result<(), PortError> {
-        (**self).forget(name).await
+    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
+        (**self).forget(name, which).await
     }
 }
 
@@ -123,8 +123,8 @@ impl<T: ControlStore + ?Sized> ControlStore for Arc<T> {
         (**self).removals().await
     }
 
-    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
-        (**self).clear_removal(destination).await
+    async fn clear_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        (**self).clear_removal(removal).await
     }
 
     async fn pause(&self) -> Result<Option<Pause>, PortError> {

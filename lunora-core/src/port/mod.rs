@@ -24,4 +24,4 @@ pub use event_log::EventLog;
 pub use id_source::IdSource;
 pub use output_router::{OutputRouter, Parking, RouterCapabilities};
 pub use revision::{Expect, Page, PageRequest, PageToken, Revision, Versioned};
-pub use secret_store::{Revealed, SecretStore};
+pub use secret_store::{Forget, Revealed, SecretStore, Which};

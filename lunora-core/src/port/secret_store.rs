@@ -15,29 +15,56 @@ pub struct Revealed {
     pub version: SecretVersion,
 }
 
+/// Which write of a secret is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The last one.
+    Latest,
+    /// This one.
+    Version(SecretVersion),
+}
+
+/// Which writes of a secret are to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// Every one.
+    All,
+    /// Those before this one.
+    Before(SecretVersion),
+    /// This one.
+    Only(SecretVersion),
+}
+
 /// Keeps secrets: stream keys, URL tails and the publish key.
+///
+/// A keep never replaces: whoever refers to an earlier version goes on to read
+/// that one, until it is forgotten. So a change of a row and of its secret takes
+/// effect at one moment, when the row refers to the new version, and a change
+/// that is refused has changed nothing (rules 16 and 23).
 ///
 /// # Contract
 ///
-/// 1. A reveal that starts after a keep returned yields the kept text and its version.
+/// 1. A reveal that starts after a keep returned yields the kept text under its
+///    version, and as the latest one if nothing was kept since.
 /// 2. A keep gives a version above all earlier ones of that name, as long as the
-///    name is not forgotten.
-/// 3. Forgetting what is not kept succeeds, and what is forgotten is not revealed.
+///    name is not forgotten, and leaves the earlier ones as they are.
+/// 3. Forgetting what is not kept succeeds; what is forgotten is not revealed,
+///    and what is not meant is.
 /// 4. A call on one name leaves every other as it is.
 /// 5. Every text is read back as it was kept.
 /// 6. No text appears in what the adapter or its errors print.
 #[async_trait]
 pub trait SecretStore: fmt::Debug + Send + Sync + 'static {
-    /// Stores the text under the name, over what was there.
+    /// Stores the text under the name, as a new version beside those that are there.
     async fn keep(
         &self,
         name: &SecretName,
         text: &SecretString,
     ) -> Result<SecretVersion, PortError>;
 
-    /// Returns the text, or `None` if there is none.
-    async fn reveal(&self, name: &SecretName) -> Result<Option<Revealed>, PortError>;
+    /// Returns the text and its version, or `None` if there is none.
+    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError>;
 
-    /// Removes the text.
-    async fn forget(&self, name: &SecretName) -> Result<(), PortError>;
+    /// Removes texts.
+    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError>;
 }

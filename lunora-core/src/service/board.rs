@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
-        Destination, DestinationId, EventKind, Fault, NewEvent, ObservedOutput, OutputId, Status,
-        StatusKind,
+        Destination, DestinationId, EventKind, Fault, NewEvent, ObservedOutput, OutputId,
+        OutputType, Status, StatusKind,
     },
-    plan::{Evidence, Plan, status},
+    plan::{Delivery, Evidence, Plan, status},
     port::Versioned,
 };
 
@@ -42,6 +42,9 @@ pub(super) struct Board(Mutex<State>);
 struct State {
     shown: Option<Arc<Snapshot>>,
     step_faults: BTreeMap<OutputId, Fault>,
+    // What was wrong last, router or not, for as long as the row is there.
+    last_faults: BTreeMap<OutputId, Fault>,
+    key_fault: Option<Fault>,
     held: usize,
 }
 
@@ -67,6 +70,11 @@ impl Board {
         self.state().step_faults.remove(output);
     }
 
+    /// Notes that no stored key can be read.
+    pub(super) fn keys_are_unreadable(&self, fault: Fault) {
+        self.state().key_fault = Some(fault);
+    }
+
     /// Notes how many outputs are held, and says whether that is news.
     pub(super) fn hold(&self, outputs: usize) -> bool {
         std::mem::replace(&mut self.state().held, outputs) != outputs
@@ -79,6 +87,7 @@ impl Board {
         rows: &[Versioned<Destination>],
         observed: &[ObservedOutput],
         plan: &Plan,
+        ours: &OutputType,
     ) -> (Arc<Snapshot>, Vec<NewEvent>) {
         let observed: BTreeMap<&OutputId, &ObservedOutput> =
             observed.iter().map(|it| (&it.id, it)).collect();
@@ -98,8 +107,18 @@ impl Board {
                 observed: observed.get(&output).copied(),
                 refusal: plan.refused.get(&output),
                 step_fault: state.step_faults.get(&output),
+                key_fault: state.key_fault.as_ref(),
+                last_fault: state.last_faults.get(&output),
+                delivery: if row.value.output_type == *ours {
+                    Delivery::Ours
+                } else {
+                    Delivery::Foreign
+                },
             };
             let now = status(&row.value, evidence);
+            if let Some(last_fault) = &now.last_fault {
+                state.last_faults.insert(output.clone(), last_fault.clone());
+            }
             let before = state.shown.as_ref();
             let before = before.and_then(|shown| shown.entries.get(&output.destination));
             events.extend(
@@ -115,6 +134,9 @@ impl Board {
             };
             entries.insert(output.destination, entry);
         }
+        state
+            .last_faults
+            .retain(|output, _| entries.contains_key(&output.destination));
         let held = state.held;
         let snapshot = Arc::new(Snapshot { at, entries, held });
         state.shown = Some(Arc::clone(&snapshot));

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind, Leg,
-        OutputId, OutputType, Removal, RemovalCause, SecretName, SecretRef, Wanted,
+        OutputId, OutputType, Removal, RemovalCause, SecretRef, Wanted,
     },
     plan::target_digest,
     port::{DestinationRepoExt, ErrorKind, Expect, IdSource, PortError, Versioned},
@@ -101,9 +101,9 @@ const TRIES_MAX: usize = 5;
 /// fails, its next pass does.
 #[derive(Clone, Debug)]
 pub struct Destinations {
-    ports: Ports,
+    pub(super) ports: Ports,
     ids: Arc<dyn IdSource>,
-    reconciler: Arc<Reconciler>,
+    pub(super) reconciler: Arc<Reconciler>,
 }
 
 impl Destinations {
@@ -152,17 +152,10 @@ impl Destinations {
         let planned = self.preview(&row, &new.primary, &new.backup)?;
         self.check_running(&planned).await?;
 
-        // Should this call end half way, its keys are forgotten in time.
-        let removal = Removal {
-            destination: row.id.clone(),
-            cause: RemovalCause::CreateUnfinished,
-            recorded_at: now,
-        };
-        self.ports.control.record_removal(&removal).await?;
-        self.keep_secrets(&mut row, &new.primary, &new.backup)
-            .await?;
+        let kept = self.keep_secrets(&mut row, &new.primary, &new.backup);
+        let kept = kept.await?;
         let revision = self.ports.destinations.create(&row).await?;
-        self.ports.control.clear_removal(&row.id).await?;
+        self.settle(kept).await;
         let name = row.name.clone();
         let kind = EventKind::DestinationCreated { name };
         self.ports.record(Some(&row.id), kind).await;
@@ -200,14 +193,15 @@ impl Destinations {
                 planned.wanted = Wanted::Stopped;
                 row.wanted = Wanted::Stopped;
             }
-            let changed = changed_fields(&stored.value, &planned);
+            let mut changed = changed_fields(&stored.value, &planned);
+            changed.extend(self.lost(&stored.value, patch).await?);
             if changed.is_empty() {
                 return self.after(stored).await;
             }
             self.check_running(&planned).await?;
 
-            self.keep_secrets(&mut row, &patch.primary, &patch.backup)
-                .await?;
+            let kept = self.keep_secrets(&mut row, &patch.primary, &patch.backup);
+            let kept = kept.await?;
             row.generation += 1;
             row.updated_at = self.ports.clock.now();
             let expect = Expect::Revision(stored.revision);
@@ -215,10 +209,11 @@ impl Destinations {
                 Ok(revision) => {
                     let kind = EventKind::DestinationUpdated { changed };
                     self.ports.record(Some(id), kind).await;
+                    self.settle(kept).await;
                     let value = row;
                     return self.after(Versioned { value, revision }).await;
                 }
-                Err(error) if error.kind() == ErrorKind::Conflict => (),
+                Err(error) if error.kind() == ErrorKind::Conflict => self.take_back(kept).await,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -249,9 +244,12 @@ impl Destinations {
             let removal = Removal {
                 destination: id.clone(),
                 cause: RemovalCause::Deleted,
+                generation: found,
                 recorded_at: self.ports.clock.now(),
             };
             self.ports.control.record_removal(&removal).await?;
+            // Should the row be changed before it goes, the record is of another
+            // generation, and a pass drops it.
             match self.ports.destinations.remove(id, &stored.revision).await {
                 Ok(()) => {
                     let name = stored.value.name;
@@ -352,7 +350,7 @@ impl Destinations {
     }
 
     /// The row as it will be, with references to secrets that are not kept yet.
-    fn preview(
+    pub(super) fn preview(
         &self,
         row: &Destination,
         primary: &LegEdit,
@@ -397,55 +395,6 @@ impl Destinations {
             });
         }
         Ok(planned)
-    }
-
-    /// Keeps the secrets that an edit brings, forgets those that it removes, and
-    /// makes the row refer to them. The row is written after that (rule 23).
-    async fn keep_secrets(
-        &self,
-        row: &mut Destination,
-        primary: &LegEdit,
-        backup: &LegEdit,
-    ) -> Result<(), DestinationError> {
-        let before = row.clone();
-        *row = self.preview(row, primary, backup)?;
-        let id = row.id.clone();
-        for (leg, edit) in [(Leg::Primary, primary), (Leg::Backup, backup)] {
-            let old = before.endpoint(leg).map(|it| (it.key, it.tail));
-            let (old_key, old_tail) = old.unwrap_or_default();
-            let key = edit.key.as_ref().map(crate::domain::StreamKey::as_secret);
-            let name = SecretName::StreamKey(id.clone(), leg);
-            let key = self.keep_one(&name, old_key, key).await?;
-            let name = SecretName::UrlTail(id.clone(), leg);
-            let tail = self.keep_one(&name, old_tail, edit.tail.as_ref()).await?;
-            if let Some(endpoint) = row.endpoint_mut(leg) {
-                endpoint.key = key;
-                endpoint.tail = tail;
-            }
-        }
-        Ok(())
-    }
-
-    async fn keep_one(
-        &self,
-        name: &SecretName,
-        kept: Option<SecretRef>,
-        edit: Edit<&SecretString>,
-    ) -> Result<Option<SecretRef>, PortError> {
-        match edit {
-            Edit::Keep => Ok(kept),
-            Edit::Clear => {
-                if kept.is_some() {
-                    self.ports.secrets.forget(name).await?;
-                }
-                Ok(None)
-            }
-            Edit::Set(text) => {
-                let version = self.ports.secrets.keep(name, text).await?;
-                let hash_key = self.reconciler.hash_key();
-                Ok(Some(SecretRef::new(version, text, hash_key)))
-            }
-        }
     }
 
     /// Refuses a row that is to run and cannot, or that would run twice (rule 5).

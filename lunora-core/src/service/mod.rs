@@ -7,6 +7,7 @@ mod board;
 mod destinations;
 mod edits;
 mod reconciler;
+mod secrets;
 
 pub use board::{Entry, Snapshot};
 pub use destinations::{Changed, DestinationError, Destinations, StartOutcome, StopOutcome};

@@ -5,18 +5,19 @@ use std::{
 
 use async_lock::Mutex;
 use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::board::{Board, Snapshot};
 use crate::{
     domain::{
-        Destination, DestinationId, EventKind, Fault, FaultClass, FaultCode, Fingerprint, HashKey,
+        Destination, DestinationId, EventKind, Fault, FaultClass, FaultCode, FaultText, HashKey,
         NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, PushTarget, Removal,
         RemovalCause, SecretName, SecretRef, StreamKey, Switch,
     },
     plan::{self, DetachReason, Plan, Refusal, Step, Wish, WishedOutput},
     port::{
-        Clock, ControlStore, DestinationRepo, DestinationRepoExt, ErrorKind, EventLog, Expect,
-        OutputRouter, Pause, PortError, SecretStore, Versioned,
+        Clock, ControlStore, DestinationRepo, DestinationRepoExt, ErrorKind, EventLog, Forget,
+        OutputRouter, Pause, PortError, SecretStore, Versioned, Which,
     },
 };
 
@@ -120,10 +121,17 @@ struct View {
 }
 
 impl View {
-    /// The outputs that have neither a row nor a removal.
+    fn is_running(&self, id: &DestinationId) -> bool {
+        let row = self.rows.iter().find(|row| row.value.id == *id);
+        row.is_some_and(|row| row.value.is_running())
+    }
+
+    /// The outputs that have neither a row nor the record of a deletion.
     fn absent(&self) -> Vec<&OutputId> {
         let rows = self.rows.iter().map(|it| &it.value.id);
-        let removals = self.removals.iter().map(|it| &it.destination);
+        let deleted = |it: &&Removal| it.cause == RemovalCause::Deleted;
+        let removals = self.removals.iter().filter(deleted);
+        let removals = removals.map(|it| &it.destination);
         let known: BTreeSet<&DestinationId> = rows.chain(removals).collect();
         let outputs = self.observed.iter().map(|it| &it.id);
         outputs
@@ -132,9 +140,9 @@ impl View {
     }
 }
 
-/// How old an unfinished create has to be before its keys are forgotten: far
+/// How old an unfinished change has to be before what it kept is forgotten: far
 /// longer than any request lives.
-const CREATE_TAKES_AT_MOST: SignedDuration = SignedDuration::from_mins(15);
+const CHANGE_TAKES_AT_MOST: SignedDuration = SignedDuration::from_mins(15);
 
 /// How often a pass starts again because somebody changed a row meanwhile.
 const TRIES_MAX: usize = 4;
@@ -164,6 +172,14 @@ impl Reconciler {
         &self.hash_key
     }
 
+    /// Notes that no stored key can be read, and why, so that every destination
+    /// that has one says so (rule 24).
+    pub fn keys_are_unreadable(&self, text: impl Into<FaultText>) {
+        let (code, class) = (FaultCode::Invalid, FaultClass::Actionable);
+        let fault = Fault::new(code, class, text, self.ports.clock.now());
+        self.board.keys_are_unreadable(fault);
+    }
+
     /// Makes one pass. A failing step stops no other; it is reported, shown,
     /// and tried again by the next pass.
     pub async fn reconcile(&self, scope: Scope, cause: Cause) -> Result<PassReport, PortError> {
@@ -184,7 +200,8 @@ impl Reconciler {
                     plan = plan.only(id);
                 }
                 if report.paused {
-                    plan.steps.retain(Step::ends);
+                    plan.steps
+                        .retain(|step| step.ends() && !view.is_running(&step.output().destination));
                 }
                 report.refused.clone_from(&plan.refused);
                 match self.take(&plan, &view, &mut report).await? {
@@ -209,7 +226,9 @@ impl Reconciler {
         let view = self.view().await?;
         let plan = self.plan(&view);
         let now = self.ports.clock.now();
-        let (snapshot, events) = self.board.show(now, &view.rows, &view.observed, &plan);
+        let (snapshot, events) =
+            self.board
+                .show(now, &view.rows, &view.observed, &plan, &self.ours);
         for event in events {
             let id = event.destination.as_ref();
             self.ports.record(id, event.kind).await;
@@ -322,15 +341,17 @@ impl Reconciler {
                 Step::Update(_, switch) => *switch,
                 Step::SwitchOn(_) | Step::Attach(_) => Switch::On,
             };
-            match self.spec(row, step.output(), switch).await? {
-                Spec::Ready(spec) => apply.push((step.clone(), *spec)),
-                Spec::RowChanged => rows = Rows::Changed,
+            match self.spec(&row.value, step.output(), switch).await {
+                Ok(spec) => apply.push((step.clone(), spec)),
                 // A stop must not depend on a key that is lost.
-                Spec::Unreadable(_) if switch == Switch::Off => {
+                Err(_) if switch == Switch::Off => {
                     let id = step.output().clone();
                     detach.push(Step::Detach(id, DetachReason::Unwanted));
                 }
-                Spec::Unreadable(fault) => self.board.step_failed(step.output(), fault),
+                Err(unreadable) => {
+                    let fault = unreadable.as_fault(self.ports.clock.now());
+                    self.board.step_failed(step.output(), fault);
+                }
             }
         }
 
@@ -372,74 +393,37 @@ impl Reconciler {
 
     async fn spec(
         &self,
-        row: &Versioned<Destination>,
+        row: &Destination,
         id: &OutputId,
         switch: Switch,
-    ) -> Result<Spec, PortError> {
-        let Some(endpoint) = row.value.endpoint(id.leg) else {
-            return Ok(Spec::RowChanged);
+    ) -> Result<OutputSpec, Unreadable> {
+        let endpoint = row.endpoint(id.leg);
+        let complete = endpoint.and_then(|it| it.key.map(|key| (it, key)));
+        let (endpoint, key_ref) = complete.ok_or(Unreadable::Missing)?;
+        let key = SecretName::StreamKey(id.destination.clone(), id.leg);
+        let key = self.text(&key, key_ref).await?;
+        let key = StreamKey::new(key.expose_secret()).map_err(|_| Unreadable::Malformed)?;
+        let tail = SecretName::UrlTail(id.destination.clone(), id.leg);
+        let tail = match endpoint.tail {
+            None => None,
+            Some(tail_ref) => Some(self.text(&tail, tail_ref).await?),
         };
-        let mut found = endpoint.clone();
-        let mut texts = Vec::new();
-        let names = [
-            SecretName::StreamKey(id.destination.clone(), id.leg),
-            SecretName::UrlTail(id.destination.clone(), id.leg),
-        ];
-        for (name, kept) in names.iter().zip([&mut found.key, &mut found.tail]) {
-            if kept.is_none() {
-                texts.push(None);
-                continue;
-            }
-            let revealed = match self.ports.secrets.reveal(name).await {
-                Ok(Some(revealed)) => revealed,
-                Ok(None) => {
-                    let text = "its stream key is not in the store; set it again";
-                    return Ok(Spec::unreadable(text, self.ports.clock.now()));
-                }
-                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
-                Err(_) => {
-                    let text = "its stored stream key cannot be read; see the log of the server, \
-                                or set it again";
-                    return Ok(Spec::unreadable(text, self.ports.clock.now()));
-                }
-            };
-            *kept = Some(SecretRef::new(
-                revealed.version,
-                &revealed.text,
-                &self.hash_key,
-            ));
-            texts.push(Some(revealed.text));
-        }
-        if found != *endpoint {
-            // Somebody changed the key under the row: the row learns of it, and
-            // the pass plans again with what it now says (rule 23).
-            let mut row_now = row.value.clone();
-            *row_now.endpoint_mut(id.leg) = Some(found);
-            let expect = Expect::Revision(row.revision.clone());
-            return match self.ports.destinations.put(&row_now, expect).await {
-                Ok(_) => Ok(Spec::RowChanged),
-                Err(error) if error.kind() == ErrorKind::Conflict => Ok(Spec::RowChanged),
-                Err(error) => Err(error),
-            };
-        }
-        let tail = texts.pop().flatten();
-        let key = texts.pop().flatten();
-        let key = key.and_then(|key| {
-            use secrecy::ExposeSecret;
-            StreamKey::new(key.expose_secret()).ok()
-        });
-        let (Some(key), Some(key_ref)) = (key, &endpoint.key) else {
-            let text = "its stored stream key is not a valid one; set it again";
-            return Ok(Spec::unreadable(text, self.ports.clock.now()));
-        };
-        let fingerprint: Fingerprint = plan::fingerprint(endpoint, key_ref, &self.hash_key);
         let url = endpoint.url.clone();
-        Ok(Spec::Ready(Box::new(OutputSpec {
+        Ok(OutputSpec {
             id: id.clone(),
             target: PushTarget { url, tail, key },
             switch,
-            fingerprint,
-        })))
+            fingerprint: plan::fingerprint(endpoint, &key_ref, &self.hash_key),
+        })
+    }
+
+    /// Reads the version that the row refers to, and no other: a key that was
+    /// kept for another row's address never gets to this one's.
+    async fn text(&self, name: &SecretName, kept: SecretRef) -> Result<SecretString, Unreadable> {
+        let which = Which::Version(kept.version);
+        let revealed = self.ports.secrets.reveal(name, which).await;
+        let revealed = revealed.map_err(Unreadable::Port)?;
+        Ok(revealed.ok_or(Unreadable::Missing)?.text)
     }
 
     /// Finishes removals, and turns outputs whose row is gone into some (rules 9 and 12).
@@ -451,7 +435,12 @@ impl Reconciler {
     ) -> Result<CleanUp, PortError> {
         let mut removals = view.removals.clone();
         match scope {
-            Scope::One(id) => removals.retain(|it| it.destination == *id),
+            Scope::One(id) => {
+                removals.retain(|it| it.destination == *id);
+                // Somebody asked for this one by name, so its absence is no accident of a listing.
+                let gone = view.absent().into_iter().filter(|it| it.destination == *id);
+                removals.extend(self.record_absent(gone.collect()).await?);
+            }
             Scope::All => removals.extend(self.absent(view, report).await?),
         }
         let done_before = report.done.len();
@@ -522,12 +511,33 @@ impl Reconciler {
             let removal = Removal {
                 destination: id.destination.clone(),
                 cause: RemovalCause::Deleted,
+                generation: 0,
                 recorded_at: self.ports.clock.now(),
             };
             self.ports.control.record_removal(&removal).await?;
             removals.push(removal);
         }
         Ok(removals)
+    }
+
+    /// Forgets every version of a row's secrets but those that it refers to.
+    async fn forget_unreferred(&self, row: &Destination) -> Result<(), PortError> {
+        let secrets = &self.ports.secrets;
+        for name in SecretName::all_of(&row.id) {
+            let Some(kept) = row.refers_to(&name) else {
+                secrets.forget(&name, Forget::All).await?;
+                continue;
+            };
+            let before = Forget::Before(kept.version);
+            secrets.forget(&name, before).await?;
+            while let Some(latest) = secrets.reveal(&name, Which::Latest).await?
+                && kept.version < latest.version
+            {
+                let only = Forget::Only(latest.version);
+                secrets.forget(&name, only).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn finish(
@@ -538,15 +548,21 @@ impl Reconciler {
     ) -> Result<(), PortError> {
         let id = &removal.destination;
         let row = self.ports.destinations.get(id).await?;
+        let control = &self.ports.control;
         match (removal.cause, row) {
-            (RemovalCause::CreateUnfinished, Some(_)) => {
-                return self.ports.control.clear_removal(id).await;
-            }
-            (RemovalCause::CreateUnfinished, None) => {
+            (RemovalCause::ChangeUnfinished, row) => {
                 let age = self.ports.clock.now().duration_since(removal.recorded_at);
-                if age < CREATE_TAKES_AT_MOST {
+                if age < CHANGE_TAKES_AT_MOST {
                     return Ok(());
                 }
+                if let Some(row) = row {
+                    self.forget_unreferred(&row.value).await?;
+                    return control.clear_removal(removal).await;
+                }
+            }
+            (RemovalCause::Deleted, Some(row)) if row.value.generation != removal.generation => {
+                // It was changed before it could go; whoever deleted it was told so.
+                return control.clear_removal(removal).await;
             }
             (RemovalCause::Deleted, Some(row)) => {
                 self.ports.destinations.remove(id, &row.revision).await?;
@@ -568,15 +584,50 @@ impl Reconciler {
         }
         // Keys last: an output that is still there could need its key to be ended by hand.
         for name in SecretName::all_of(id) {
-            self.ports.secrets.forget(&name).await?;
+            self.ports.secrets.forget(&name, Forget::All).await?;
         }
-        self.ports.control.clear_removal(id).await?;
+        control.clear_removal(removal).await?;
         if removal.cause == RemovalCause::Deleted {
             self.ports
                 .record(Some(id), EventKind::RemovalFinished)
                 .await;
         }
         Ok(())
+    }
+}
+
+/// Why an output cannot be told its secrets.
+enum Unreadable {
+    Missing,
+    Malformed,
+    Port(PortError),
+}
+
+impl Unreadable {
+    fn as_fault(&self, at: Timestamp) -> Fault {
+        let (class, text) = match self {
+            Self::Missing => (
+                FaultClass::Actionable,
+                "its stream key is not in the store; set it again",
+            ),
+            Self::Malformed => (
+                FaultClass::Actionable,
+                "its stored stream key is not a valid one; set it again",
+            ),
+            Self::Port(error) if error.kind() == ErrorKind::Unavailable => (
+                FaultClass::Transient,
+                "its stream key cannot be read just now; it is tried again",
+            ),
+            Self::Port(_) => (
+                FaultClass::Actionable,
+                "its stored stream key cannot be read; the log of the server says why",
+            ),
+        };
+        let code = match class {
+            FaultClass::Transient => FaultCode::Provider,
+            FaultClass::Actionable | FaultClass::Terminal => FaultCode::Invalid,
+        };
+        Fault::new(code, class, text, at)
     }
 }
 
@@ -591,20 +642,6 @@ enum CleanUp {
 enum Rows {
     AsRead,
     Changed,
-}
-
-/// What came of making a spec.
-enum Spec {
-    Ready(Box<OutputSpec>),
-    RowChanged,
-    Unreadable(Fault),
-}
-
-impl Spec {
-    fn unreadable(text: &str, at: Timestamp) -> Self {
-        let (code, class) = (FaultCode::Invalid, FaultClass::Actionable);
-        Self::Unreadable(Fault::new(code, class, text, at))
-    }
 }
 
 fn as_fault(error: &PortError, at: Timestamp) -> Fault {

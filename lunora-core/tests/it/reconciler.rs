@@ -2,18 +2,22 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use lunora_core::{
-    SecretString,
+    ExposeSecret, SecretString,
     domain::{
         EventKind, FaultCode, Leg, OutputState, OutputType, SecretName, Severity, StatusKind,
         Switch,
     },
     port::{
-        Clock, ControlStore, DestinationRepo, DestinationRepoExt, Expect, OutputRouter, Pause,
-        RouterCapabilities, SecretStore,
+        Clock, ControlStore, DestinationRepo, DestinationRepoExt, Expect, Forget, OutputRouter,
+        Pause, RouterCapabilities, SecretStore,
     },
-    service::{Cause, Scope, Start},
+    service::{Cause, DestinationPatch, Scope, Start},
 };
-use lunora_testkit::{fault::FaultPlan, sample, world::World};
+use lunora_testkit::{
+    fault::FaultPlan,
+    sample,
+    world::{World, leg_edit},
+};
 
 #[tokio::test]
 async fn rule_9_many_outputs_without_a_row_are_held_until_an_admin_lets_them_go() {
@@ -68,8 +72,12 @@ async fn rule_13_a_row_of_another_way_is_shown_and_left_alone() {
 
     assert_eq!(world.pass().await.done, []);
     assert_eq!(world.on(), [sample::output_id(1)]);
-    let snapshot = world.reconciler.look().await.unwrap();
-    assert!(snapshot.entries.contains_key(&row.id));
+    let status = world.status(2).await;
+    assert_eq!(
+        status.kind,
+        StatusKind::Unconfirmed,
+        "nothing is known of it"
+    );
 }
 
 #[tokio::test]
@@ -121,22 +129,77 @@ async fn rule_15_what_a_routine_pass_mends_is_told_as_drift() {
 }
 
 #[tokio::test]
-async fn rule_23_a_key_that_somebody_else_changed_causes_one_update_of_that_leg_alone() {
-    let world = World::default().with_running(2).await;
-    let id = sample::destination_id(1);
-    let name = SecretName::StreamKey(id.clone(), Leg::Primary);
-    let text = SecretString::from("changed-elsewhere");
+async fn rule_23_an_output_is_told_the_version_that_its_row_refers_to() {
+    let world = World::default().with_running(1).await;
+    let name = SecretName::StreamKey(sample::destination_id(1), Leg::Primary);
+    let text = SecretString::from("kept-for-a-change-that-was-refused");
     world.secrets.keep(&name, &text).await.unwrap();
-    // The output has to be made anew, so the key is read.
+
     world.router.detach(&[sample::output_id(1)]).await;
+    world.pass().await;
+    let key = world.router.specs().remove(0).target.key;
+    assert_eq!(key.as_secret().expose_secret(), "key-1");
+}
+
+#[tokio::test]
+async fn rule_12_a_deletion_that_was_refused_deletes_nothing_later() {
+    let world = World::default().with_running(1).await;
+    // The row was changed between the record and the deletion.
+    let mut removal = sample::removal(1);
+    removal.generation = world.row(1).await.generation - 1;
+    world.control.record_removal(&removal).await.unwrap();
 
     world.pass().await;
-    assert_eq!(world.pass().await.done, []);
-    let row = world.row(1).await;
-    let key = row.primary.unwrap().key.unwrap();
-    assert_eq!(key.version.0, 2);
-    assert_eq!(row.generation, 1, "nothing that is wanted changed");
-    assert_eq!(world.router.interruptions(&sample::output_id(2)), 0);
+    assert_eq!(world.on(), [sample::output_id(1)]);
+    assert_eq!(world.control.removals().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_keeps_no_other_destination_waiting() {
+    let plan = FaultPlan::none();
+    let world = World::new(&plan).with_running(3).await;
+    world.router.detach(&world.on()).await;
+    plan.forget_calls();
+    world
+        .worker()
+        .reconcile(Scope::All, Cause::Asked)
+        .await
+        .unwrap();
+    let calls = plan.calls();
+    let reveal = calls.iter().position(|call| *call == "SecretStore::reveal");
+    world.router.detach(&world.on()).await;
+
+    plan.forget_calls();
+    plan.fail_at(reveal.unwrap(), lunora_testkit::fault::Fault::Before);
+    world
+        .reconciler
+        .reconcile(Scope::All, Cause::Asked)
+        .await
+        .unwrap();
+    plan.clear();
+    assert_eq!(world.on().len(), 2);
+    let status = world.status(1).await;
+    assert_eq!(status.kind, StatusKind::Reconnecting, "it says so");
+    world.pass().await;
+    assert_eq!(world.on().len(), 3);
+    let status = world.status(1).await;
+    assert_eq!(status.fault, None);
+    assert_eq!(status.last_fault.unwrap().code, FaultCode::Provider);
+}
+
+#[tokio::test]
+async fn rule_24_while_no_key_can_be_read_every_destination_that_has_one_says_so() {
+    let world = World::default();
+    world.create(1, Start::Later).await.unwrap();
+    world
+        .reconciler
+        .keys_are_unreadable("the key file is missing");
+    let status = world.status(1).await;
+    assert_eq!(status.severity, Severity::ActionNeeded);
+    assert_eq!(
+        status.fault.unwrap().text.as_str(),
+        "the key file is missing"
+    );
 }
 
 #[tokio::test]
@@ -144,7 +207,7 @@ async fn a_destination_whose_key_is_lost_says_so_and_can_still_be_stopped() {
     let world = World::default().with_running(1).await;
     let id = sample::destination_id(1);
     let name = SecretName::StreamKey(id.clone(), Leg::Primary);
-    world.secrets.forget(&name).await.unwrap();
+    world.secrets.forget(&name, Forget::All).await.unwrap();
     world.service.stop(&id).await.unwrap();
     assert_eq!(world.on(), [], "a manual stop always wins");
 
@@ -153,6 +216,14 @@ async fn a_destination_whose_key_is_lost_says_so_and_can_still_be_stopped() {
     assert_eq!(status.kind, StatusKind::Failed);
     assert_eq!(status.severity, Severity::ActionNeeded);
     assert_eq!(status.fault.unwrap().code, FaultCode::Invalid);
+
+    // As its text says: set it again, even to what it was.
+    let patch = DestinationPatch {
+        primary: leg_edit(1),
+        ..DestinationPatch::default()
+    };
+    world.service.update(&id, &patch, None).await.unwrap();
+    assert_eq!(world.on(), [sample::output_id(1)]);
 }
 
 #[tokio::test]

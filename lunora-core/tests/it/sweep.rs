@@ -4,9 +4,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use lunora_core::{
+    ExposeSecret,
     domain::{DestinationId, Edit, KeyInput, OutputId, OutputType, SecretName, Wanted},
     plan::{Wish, wish},
-    port::{DestinationRepo, DestinationRepoExt},
+    port::{DestinationRepo, DestinationRepoExt, OutputRouter},
     service::{DestinationError, DestinationPatch, LegEdit, Start},
 };
 use lunora_testkit::{
@@ -132,6 +133,21 @@ async fn an_edit_of_url_and_key_can_be_repeated_after_any_one_fault() {
         };
         world.service.update(&id(1), &patch, None).await.map(drop)
     };
+    let together = async |world: &World, run: Run| {
+        // As after a restart of the relay: every key is read again.
+        world.router.detach(&world.on()).await;
+        check_world(world, run).await;
+        let specs = world.router.specs();
+        let target = &specs.iter().find(|spec| spec.id == sample::output_id(1));
+        let target = &target.unwrap().target;
+        let pair = (target.url.app(), target.key.as_secret().expose_secret());
+        assert!(
+            [("app-1", "key-1"), ("other", "another-key")].contains(&pair),
+            "{run}, a key is pushed to where it was not given for: {pair:?}"
+        );
+    };
+    sweep(three, edit, together).await;
+    sweep_crashes(three, edit, together).await;
     sweep_both(three, edit, async |world: &World, run: Run| {
         assert!(world.on().contains(&sample::output_id(1)), "{run}");
         assert_eq!(
@@ -229,7 +245,6 @@ async fn property_4_a_pass_over_lost_outputs_can_be_repeated_after_any_one_fault
         let world = three(plan).await;
         // As after a restart of the relay: nothing is there any more.
         let ids: Vec<OutputId> = world.on();
-        use lunora_core::port::OutputRouter;
         world.router.detach(&ids).await;
         world
     };

@@ -9,8 +9,9 @@ use std::{
 };
 
 use lunora_core::{
+    ExposeSecret,
     domain::{Edit, KeyInput, OutputId},
-    port::DestinationRepoExt,
+    port::{DestinationRepoExt, OutputRouter},
     service::{Cause, DestinationPatch, Destinations, LegEdit, Scope, Start},
 };
 use lunora_testkit::{clock::Sequence, fault::FaultPlan, sample, world::World};
@@ -74,6 +75,48 @@ fn second_process(world: &World) -> Destinations {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn rule_17_of_two_edits_of_one_generation_one_is_stored_with_its_own_key(seed in any::<u64>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let plan = FaultPlan::none();
+            let world = World::new(&plan).with_running(1).await;
+            plan.interleave(seed);
+            let id = sample::destination_id(1);
+            let edit = async |service: Destinations, word: &str| {
+                let key = KeyInput::from_text(&format!("key-of-{word}")).unwrap();
+                let url = format!("rtmp://127.0.0.1:9/{word}");
+                let patch = DestinationPatch {
+                    primary: LegEdit::parse(Edit::Set(&url), key).unwrap(),
+                    ..DestinationPatch::default()
+                };
+                service.update(&id, &patch, Some(1)).await.is_ok()
+            };
+            let remove = async |service: Destinations| service.remove(&id, Some(1)).await.is_ok();
+            let (one, two, gone) = tokio::join!(
+                edit(world.service.clone(), "one"),
+                edit(second_process(&world), "two"),
+                remove(second_process(&world)),
+            );
+            assert_eq!([one, two, gone].iter().filter(|it| **it).count(), 1);
+
+            // Every key is read again, now and an hour later.
+            for _ in 0..2 {
+                world.router.detach(&world.on()).await;
+                world.pass().await;
+                let specs = world.router.specs();
+                assert_eq!(specs.len(), usize::from(!gone), "what was refused did nothing");
+                for spec in specs {
+                    let key = spec.target.key.as_secret().expose_secret().to_owned();
+                    assert_eq!(key, format!("key-of-{}", spec.target.url.app()));
+                }
+                world.clock.advance(std::time::Duration::from_secs(3600));
+            }
+            let names = world.secrets.names();
+            assert_eq!(names.len(), usize::from(!gone), "{names:?}");
+        });
+    }
 
     #[test]
     fn property_5_under_no_interleaving_does_what_is_wanted_throughout_go_off(
