@@ -22,7 +22,8 @@ use crate::{Api, problem::Problem};
 #[non_exhaustive]
 pub enum Access {
     /// Programs on this machine, and pages that this API serves: the `Host` is a
-    /// loopback name or address, whatever the port, and an `Origin` is that host.
+    /// loopback name or address, whatever the port, an `Origin` is that host, and
+    /// a browser that tells for whom it asks tells of no other site.
     Loopback,
 }
 
@@ -44,6 +45,9 @@ pub(crate) async fn guard(State(api): State<Api>, request: Request, next: Next) 
     }
     response
 }
+
+/// Tells for which page a browser asks; a page cannot change it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 const REPLY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -75,7 +79,11 @@ fn check_loopback(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
             matches!(scheme, "http" | "https") && authority.eq_ignore_ascii_case(host.as_str())
         })
     };
-    if headers.get_all(ORIGIN).iter().all(own) {
+    // A GET of another site's page can carry no `Origin`, such as that of an image;
+    // `none` is a person who typed the address.
+    let alone = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    let is_own = headers.get_all(ORIGIN).iter().all(own);
+    if is_own && headers.get_all(SEC_FETCH_SITE).iter().all(alone) {
         return Ok(());
     }
     let message = "Pages of other origins may not call this API; open the page that it serves";
@@ -246,6 +254,26 @@ mod tests {
         let reply = with_headers(&world, health(), &own).await;
 
         assert_eq!(reply.status, 200);
+    }
+
+    #[tokio::test]
+    async fn rule_26_a_browser_that_asks_for_another_site_is_refused_also_without_an_origin() {
+        let world = World::new();
+        for site in ["cross-site", "same-site", "Same-Origin", "", "odd"] {
+            let reply = with_headers(&world, health(), &[("sec-fetch-site", site)]).await;
+            assert_eq!(reply.refusal(), (403, "origin_refused"), "{site:?}");
+        }
+        let two = [
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-site", "cross-site"),
+        ];
+        let reply = with_headers(&world, health(), &two).await;
+        assert_eq!(reply.refusal(), (403, "origin_refused"));
+
+        for site in ["same-origin", "none"] {
+            let reply = with_headers(&world, health(), &[("sec-fetch-site", site)]).await;
+            assert_eq!(reply.status, 200, "{site}");
+        }
     }
 
     #[tokio::test]
