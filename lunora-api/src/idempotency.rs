@@ -1,10 +1,13 @@
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 
 use axum::{
     Extension,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderName, HeaderValue, Method, StatusCode,
+        header::{CONTENT_TYPE, ETAG},
+    },
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -13,9 +16,9 @@ use lunora_core::{
     domain::{DestinationId, Digest},
     port::{Answer, Claim, IdempotencyKey},
 };
-use std::time::Duration;
+use serde_json::Value;
 
-use crate::{Api, body, problem::Problem};
+use crate::{Api, body, destinations::view, problem::Problem};
 
 /// Which try of a request that has an idempotency key this is.
 #[derive(Clone, Debug)]
@@ -91,8 +94,10 @@ async fn claimed(
     let mut request = request;
     request.extensions_mut().insert(attempt);
     let response = next.run(request).await;
-    if response.status().is_server_error() {
-        // It is not known what took effect, so the next try finds out.
+    let status = response.status();
+    if status.is_server_error() || status == StatusCode::CONFLICT {
+        // It is not known what took effect, or it may be otherwise in a moment:
+        // the next try finds out.
         return Ok(response);
     }
     settled(api, &key, response).await
@@ -125,11 +130,24 @@ async fn settled(api: &Api, key: &IdempotencyKey, response: Response) -> Result<
 
 fn replayed(answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or_default();
+    let tag = tag_of(&answer).filter(|_| status.is_success());
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (REPLAYED, HeaderValue::from_static("true")),
     ];
-    (status, headers, answer.body).into_response()
+    let mut response = (status, headers, answer.body).into_response();
+    if let Some(tag) = tag {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// The `ETag` of an answer about one destination, which is in its body as well.
+fn tag_of(answer: &Answer) -> Option<HeaderValue> {
+    let body: Value = serde_json::from_str(&answer.body).ok()?;
+    let generation = body.pointer("/destination/generation");
+    let generation = generation.or_else(|| body.get("generation"))?;
+    Some(view::tag(generation.as_u64()?))
 }
 
 /// The right to work on the request of a key, one at a time.
@@ -206,6 +224,9 @@ mod tests {
         assert_eq!(second.status, 200);
         assert_eq!(second.text, first.text);
         assert_eq!(second.header("idempotency-replayed"), Some("true"));
+        assert_eq!(second.header("etag"), first.header("etag"));
+        assert_eq!(restarted.header("etag"), started.header("etag"));
+        assert!(restarted.header("etag").is_some());
         assert_eq!(first.header("idempotency-replayed"), None);
         assert_eq!(rows(&world).await, 1);
         assert_eq!(restarted.text, started.text);
@@ -224,6 +245,27 @@ mod tests {
 
         assert_eq!(refused.refusal(), (400, "not_streaming"));
         assert_eq!(again.refusal(), (400, "not_streaming"));
+        assert_eq!(world.on_air(), 1);
+    }
+
+    #[tokio::test]
+    async fn rule_2_a_conflict_is_no_answer_for_good() {
+        let world = World::new();
+        let one = world.create(custom("one")).await;
+        let other = world.create(custom("other")).await;
+        let same = json!({"stream_key": "key-of-one"});
+        world.put(&other, same).await;
+        world.act(&format!("{one}/start")).await;
+
+        let refused = world.reply(act(&format!("{other}/start"), "k")).await;
+        world.act(&format!("{one}/stop")).await;
+        let again = world.reply(act(&format!("{other}/start"), "k")).await;
+        let replayed = world.reply(act(&format!("{other}/start"), "k")).await;
+
+        assert_eq!(refused.refusal(), (409, "duplicate"));
+        assert_eq!(again.status, 200, "{}", again.text);
+        assert_eq!(again.header("idempotency-replayed"), None);
+        assert_eq!(replayed.text, again.text);
         assert_eq!(world.on_air(), 1);
     }
 

@@ -51,7 +51,7 @@ pub(crate) struct StateView<'a> {
 }
 
 #[derive(Serialize)]
-struct FaultView<'a> {
+pub(crate) struct FaultView<'a> {
     code: FaultCode,
     class: FaultClass,
     text: &'a FaultText,
@@ -170,9 +170,13 @@ pub(crate) fn reply(message: impl Into<Option<&'static str>>, entry: &Entry) -> 
 
 pub(crate) fn tagged(body: impl IntoResponse, entry: &Entry) -> Response {
     let mut response = body.into_response();
-    let tag = format!("\"{}\"", entry.destination.value.generation);
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        response.headers_mut().insert(ETAG, tag);
-    }
+    let tag = tag(entry.destination.value.generation);
+    response.headers_mut().insert(ETAG, tag);
     response
+}
+
+/// The `ETag` of a generation.
+pub(crate) fn tag(generation: u64) -> HeaderValue {
+    let tag = HeaderValue::try_from(format!("\"{generation}\""));
+    tag.expect("digits in quotes can stand in a header")
 }
