@@ -115,7 +115,7 @@ impl Api {
                 post(reconcile::release_held::release_held),
             )
             .fallback(fallback::not_found)
-            .method_not_allowed_fallback(fallback::method_not_allowed);
+            .method_not_allowed_fallback(fallback::not_found);
         // The last layer sees a request first.
         routes
             .layer(from_fn_with_state(self.clone(), idempotency::answer_once))

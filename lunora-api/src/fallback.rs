@@ -2,23 +2,15 @@ use axum::http::{Method, StatusCode, Uri};
 
 use crate::problem::{Facts, Problem};
 
+/// For a path that there is not, and for a known one with a method that it has
+/// not: clients know no other reply (a 405 in particular).
 pub(crate) async fn not_found(method: Method, uri: Uri) -> Problem {
     let status = StatusCode::NOT_FOUND;
-    Problem::new(status, "not_found", "Endpoint not found").with_facts(endpoint(&method, &uri))
-}
-
-pub(crate) async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    let message = "This method is not allowed here; the Allow header names those that are";
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(status, "method_not_allowed", message).with_facts(endpoint(&method, &uri))
-}
-
-// Never the query: it could hold what does not belong there.
-fn endpoint(method: &Method, uri: &Uri) -> Facts {
-    Facts::Endpoint {
+    Problem::new(status, "not_found", "Endpoint not found").with_facts(Facts::Endpoint {
+        // Never the query: it could hold what does not belong there.
         path: uri.path().to_owned(),
         method: method.to_string(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -43,15 +35,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_method_is_refused_in_the_same_shape_and_told_the_right_ones() {
+    async fn a_method_that_a_path_has_not_is_not_found_in_the_same_shape() {
         let world = World::new();
 
         let reply = world.call(Method::PATCH, "/api/destinations").await;
 
-        assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(reply.json["code"], "method_not_allowed");
-        assert_eq!(reply.json["path"], "/api/destinations");
-        assert_eq!(reply.json["method"], "PATCH");
-        assert_eq!(reply.header("allow"), Some("GET,HEAD,POST"));
+        assert_eq!(reply.status, StatusCode::NOT_FOUND);
+        let expected = json!({
+            "status": "error", "code": "not_found", "message": "Endpoint not found",
+            "path": "/api/destinations", "method": "PATCH",
+        });
+        assert_eq!(reply.json, expected);
     }
 }
