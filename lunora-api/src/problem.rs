@@ -131,6 +131,11 @@ impl From<PortError> for Problem {
                 let wait = error.retry_after().unwrap_or(RETRY_AFTER_DEFAULT);
                 Self::unavailable(message, wait)
             }
+            ErrorKind::Denied => {
+                let message = "The server may not use a part of itself, such as its keys, until \
+                               an operator acts; its log says what to do";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "denied", message)
+            }
             _ => Self::internal(),
         };
         problem.cause = Some(Box::new(error));
@@ -216,5 +221,36 @@ impl fmt::Display for Chain<'_> {
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_an_operator_has_to_mend_is_said_so_and_the_log_tells_why() {
+        let lost = PortError::new(ErrorKind::Denied, "read", "studio.key").with_source("gone");
+        let error = PortError::new(ErrorKind::Denied, "keep", "a secret").with_source(lost);
+
+        let problem = Problem::from(DestinationError::Port(error));
+        let cause = problem.cause.as_deref().unwrap();
+        let logged = Chain(cause).to_string();
+        let response = problem.into_response();
+
+        let expected = "failed to keep a secret: not permitted: \
+                        failed to read studio.key: not permitted: gone";
+        assert_eq!(logged, expected);
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["code"], "denied");
+        assert_eq!(body["error"], json!(null));
+        let message = body["message"].as_str().unwrap();
+        assert!(message.contains("an operator") && message.contains("its log"));
+        assert!(!message.contains("studio.key"), "{message}");
     }
 }
