@@ -9,13 +9,17 @@ use axum::{
     },
 };
 use futures_util::{StreamExt as _, stream};
-use lunora_core::domain::{DestinationId, Event, EventKind, EventSeq};
+use lunora_core::domain::{DestinationId, Event, EventKind, EventSeq, Severity, StatusKind};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    Api, destinations::view::DestinationView, problem::Problem, program::ProgramView,
-    reconcile::show::ReconcileView, reply::Iso,
+    Api,
+    destinations::view::{DestinationView, FaultView},
+    problem::Problem,
+    program::ProgramView,
+    reconcile::show::ReconcileView,
+    reply::Iso,
 };
 
 /// `event: state`, once, to begin with: everything.
@@ -38,9 +42,56 @@ struct ChangeView<'a> {
     destination_id: Option<&'a DestinationId>,
     /// `type`, and what belongs to it.
     #[serde(flatten)]
-    kind: &'a EventKind,
+    kind: KindView<'a>,
     /// `null` if it is not about one, or that one is gone.
     destination: Option<DestinationView<'a>>,
+}
+
+/// What happened, as it is recorded, but with times as clients read them.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum KindView<'a> {
+    Timed(TimedView<'a>),
+    Plain(&'a EventKind),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum TimedView<'a> {
+    StatusChanged {
+        from: Option<StatusKind>,
+        to: StatusKind,
+        severity: Severity,
+        fault: Option<FaultView<'a>>,
+        last_fault: Option<FaultView<'a>>,
+    },
+    ReconcilePaused {
+        until: Iso,
+    },
+}
+
+impl<'a> From<&'a EventKind> for KindView<'a> {
+    fn from(kind: &'a EventKind) -> Self {
+        Self::Timed(match kind {
+            EventKind::StatusChanged {
+                from,
+                to,
+                severity,
+                fault,
+                last_fault,
+            } => TimedView::StatusChanged {
+                from: *from,
+                to: *to,
+                severity: *severity,
+                fault: fault.as_ref().map(FaultView::from),
+                last_fault: last_fault.as_ref().map(FaultView::from),
+            },
+            EventKind::ReconcilePaused { until } => {
+                TimedView::ReconcilePaused { until: Iso(*until) }
+            }
+            other => return Self::Plain(other),
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -174,7 +225,7 @@ impl Feed {
             seq: event.seq,
             at: Iso(event.event.at),
             destination_id,
-            kind: &event.event.kind,
+            kind: KindView::from(&event.event.kind),
             destination: entry.as_ref().map(DestinationView::from),
         };
         self.cursor = event.seq;
@@ -211,7 +262,8 @@ mod tests {
     use futures_util::{FutureExt as _, StreamExt as _};
     use lunora_core::{
         domain::{
-            EventKind, Fault, FaultClass, FaultCode, NewEvent, OutputHealth, OutputState, Wanted,
+            EventKind, Fault, FaultClass, FaultCode, NewEvent, OutputHealth, OutputState, Severity,
+            StatusKind, Wanted,
         },
         port::{Clock as _, DestinationRepo as _, DestinationRepoExt as _, EventLog as _, Expect},
     };
@@ -430,7 +482,48 @@ mod tests {
         assert_eq!(told.data["fault"]["code"], "remote_closed");
         assert_eq!(told.data["fault"]["class"], "transient");
         assert_eq!(told.data["fault"]["text"], "the far end hung up");
+        let state = &told.data["destination"]["state"];
+        assert_eq!(told.data["fault"], state["fault"]);
+        assert_eq!(told.data["last_fault"], state["last_fault"]);
         assert_eq!(told.data["destination"]["streaming_status"], "error");
+    }
+
+    #[tokio::test]
+    async fn every_time_has_milliseconds_wherever_it_stands() {
+        let world = World::new();
+        let mut follower = Follower::new(&world, events()).await;
+        follower.rest();
+        let at = world.core.clock.now();
+        let (code, class) = (FaultCode::Refused, FaultClass::Transient);
+        let fault = Fault::new(code, class, "nobody listens", at);
+        let kinds = [
+            EventKind::ReconcilePaused { until: at },
+            EventKind::StatusChanged {
+                from: None,
+                to: StatusKind::Reconnecting,
+                severity: Severity::SelfHealing,
+                fault: Some(fault.clone()),
+                last_fault: Some(fault),
+            },
+        ];
+
+        for kind in kinds {
+            let destination = None;
+            let event = NewEvent {
+                at,
+                destination,
+                kind,
+            };
+            world.core.events.append(&event).await.unwrap();
+        }
+        let [paused, changed] = follower.rest().try_into().unwrap();
+
+        let expected = json!("2026-01-02T03:04:05.000Z");
+        assert_eq!(paused.data["type"], "reconcile_paused");
+        assert_eq!(paused.data["until"], expected);
+        assert_eq!(changed.data["at"], expected);
+        assert_eq!(changed.data["fault"]["at"], expected);
+        assert_eq!(changed.data["last_fault"]["at"], expected);
     }
 
     #[tokio::test]
