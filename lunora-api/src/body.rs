@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -17,6 +17,9 @@ use crate::problem::Problem;
 /// The longest body, in bytes.
 pub(crate) const LEN_MAX: usize = 64 * 1024;
 
+/// How long a body may take to come in: none holds a connection for ever.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
 /// Reads the whole body.
 pub(crate) async fn read(request: Request) -> Result<Bytes, Problem> {
     let refuse = |rejection: BytesRejection| match rejection.status() {
@@ -26,7 +29,12 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, Problem> {
         }
         _ => Problem::invalid("The body did not come in whole; send it again"),
     };
-    Bytes::from_request(request, &()).await.map_err(refuse)
+    let read = tokio::time::timeout(READ_WITHIN, Bytes::from_request(request, &())).await;
+    let late = |_| {
+        let message = "The body did not come in within 10 seconds; send it again";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", message)
+    };
+    read.map_err(late)?.map_err(refuse)
 }
 
 /// A body that is a JSON object.
@@ -188,6 +196,8 @@ impl<'de> Visitor<'de> for FieldVisitor {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use axum::{
         body::Body,
         http::{Method, Request, header::CONTENT_TYPE},
@@ -254,6 +264,17 @@ mod tests {
             assert!(message.contains(&format!("`{field}`")), "{message}");
             assert!(!reply.text.contains(CANARY), "{}", reply.text);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let world = World::new();
+        let body =
+            Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, Infallible>>());
+
+        let reply = world.reply(said(body)).await;
+
+        assert_eq!(reply.refusal(), (408, "timeout"));
     }
 
     #[tokio::test]
