@@ -7,17 +7,18 @@ use lunora_core::{
     ExposeSecret, SecretString,
     domain::OutputType,
     port::{Clock, IdSource, PortError},
-    service::{Cause, Destinations, Ports, Reconciler, Scope},
+    service::{Destinations, Ports, Reconciler},
 };
 use lunora_relay::{DialPolicy, Idle, Ingest, Relay, RelayConfig, StartError, SystemResolver};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     cli::{RunArgs, Toggle},
+    http::{self, Limits},
     key_source, publish_key,
     store::{OpenError, Store},
     system::{RandomIds, SystemClock},
-    terminal::say,
+    terminal::{is_read_by_a_person, say},
     worker,
 };
 
@@ -74,6 +75,13 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
         address: args.http,
         source,
     })?;
+    // The relay listens later. What keeps it from that is found before a publish key
+    // is made, because only the start that makes one shows it.
+    let free = std::net::TcpListener::bind(args.rtmp);
+    free.map_err(|source| RunError::Rtmp {
+        address: args.rtmp,
+        source,
+    })?;
     let mut stop = Stop::listen()?;
 
     let store = Store::open(&args.data.data, &key_source(), &SystemClock)?;
@@ -82,7 +90,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
         Some(problem) => {
             tracing::error!("{problem}");
             tracing::error!(
-                "until then, destinations cannot start, and the publish key is a temporary one"
+                "until then, destinations cannot start, and the publish key is a temporary \
+                 one, which is shown on a terminal alone"
             );
             publish_key::PublishKey {
                 text: publish_key::temporary(),
@@ -119,9 +128,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
         access: Access::Loopback,
     });
 
-    // What was live before a restart is live again before anybody asks.
-    let report = reconciler.reconcile(Scope::All, Cause::Asked).await?;
-    tracing::debug!(steps = report.done.len(), "first pass");
+    worker::make_first_pass(&reconciler).await;
     let mut tasks = JoinSet::new();
     tasks.spawn(worker::log(Arc::clone(&ports.events)));
     tasks.spawn(worker::make_passes(Arc::clone(&reconciler), ports.clone()));
@@ -130,10 +137,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let address = http.local_addr().unwrap_or(args.http);
     greet(&args, address, relay.ingest_address(), &key);
     let (closing, closed) = tokio::sync::oneshot::channel::<()>();
-    let serve = axum::serve(http, api.clone().into_router()).with_graceful_shutdown(async {
+    let routes = api.clone().into_router();
+    let server = tokio::spawn(http::serve(http, routes, Limits::default(), async {
         let _ = closed.await;
-    });
-    let server = tokio::spawn(serve.into_future());
+    }));
 
     stop.wait().await;
     say("stopping: every push is ended properly (Ctrl-C again stops at once)");
@@ -184,7 +191,8 @@ fn start_relay(
     })
 }
 
-/// Says where everything is. The publish key is shown this once.
+/// Says where everything is. The publish key is shown this once, and to a person
+/// alone: a journal or a log of a container is kept, and read by others.
 fn greet(
     args: &RunArgs,
     http: SocketAddr,
@@ -193,7 +201,7 @@ fn greet(
 ) {
     let rtmp = rtmp.unwrap_or(args.rtmp);
     say(format_args!("Lunora studio {}", env!("CARGO_PKG_VERSION")));
-    if key.is_new {
+    if key.is_new && is_read_by_a_person() {
         let text = key.text.expose_secret();
         say(format_args!("  publish   rtmp://{rtmp}/live/{text}"));
         say(format_args!(
@@ -244,5 +252,31 @@ impl Stop {
             _ = self.interrupt.recv() => (),
             _ = self.terminate.recv() => (),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::DataArgs;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_first_start_whose_rtmp_address_is_taken_makes_no_publish_key() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let args = RunArgs {
+            data: DataArgs { data: data.clone() },
+            http: "127.0.0.1:0".parse().unwrap(),
+            rtmp: taken.local_addr().unwrap(),
+            demo: Toggle::Off,
+            ca: None,
+        };
+
+        let outcome = run(args).await;
+
+        assert!(matches!(outcome, Err(RunError::Rtmp { .. })), "{outcome:?}");
+        assert!(!data.exists());
     }
 }

@@ -14,22 +14,33 @@ pub(crate) fn say(line: impl fmt::Display) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
+/// Whether a person reads the standard output, and no file or journal keeps it.
+pub(crate) fn is_read_by_a_person() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Says in one line what went wrong, and why.
 pub(crate) fn fail(error: &(dyn Error + 'static)) -> ExitCode {
-    let mut line = format!("error: {error}");
+    let _ = writeln!(io::stderr().lock(), "error: {}", why(error));
+    ExitCode::FAILURE
+}
+
+/// An error and all that caused it, in one line.
+pub(crate) fn why(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         line.push_str(": ");
         line.push_str(&error.to_string());
         cause = error.source();
     }
-    let _ = writeln!(io::stderr().lock(), "{}", line.replace('\n', " "));
-    ExitCode::FAILURE
+    line.replace('\n', " ")
 }
 
-/// What is logged unless `RUST_LOG` says otherwise. What outputs do is told once,
-/// by the worker, which knows their destinations.
-const LOGGED: &str = "info,lunora_relay::output=error,lunora_relay::engine=warn";
+/// What is logged unless `RUST_LOG` says otherwise. What outputs and encoders do is
+/// told once, by the worker, which knows the destinations and what is on air.
+const LOGGED: &str = "info,lunora_relay::output=error,lunora_relay::engine=warn,\
+                      lunora_relay::ingest=warn";
 
 /// Sends the log to the standard error.
 pub(crate) fn log_to_stderr() {

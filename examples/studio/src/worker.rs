@@ -11,6 +11,8 @@ use lunora_core::{
 use lunora_relay::{OnAir, Relay};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::terminal::why;
+
 /// How often a pass looks for drift. The relay's calls stay in the process.
 const PASS_EVERY: Duration = Duration::from_secs(10);
 /// How long idempotency keys are kept (rule 2).
@@ -62,12 +64,24 @@ pub(crate) async fn watch(relay: Arc<Relay>, reconciler: Arc<Reconciler>, ports:
             }
         }
         if let Err(error) = reconciler.look().await {
-            tracing::warn!(%error, "a look at the destinations failed");
+            tracing::warn!(error = why(&error), "a look at the destinations failed");
         }
         if changes.changed().await.is_err() {
             return;
         }
         tokio::time::sleep(GATHER).await;
+    }
+}
+
+/// Makes the first pass, so that what was live before a restart is live again
+/// before anybody asks. If it fails, one of [`make_passes`] does it.
+pub(crate) async fn make_first_pass(reconciler: &Reconciler) {
+    match reconciler.reconcile(Scope::All, Cause::Asked).await {
+        Ok(report) => tracing::debug!(steps = report.done.len(), "first pass"),
+        Err(error) => {
+            let error = why(&error);
+            tracing::warn!(error, "the first pass failed; the next one tries again");
+        }
     }
 }
 
@@ -79,7 +93,8 @@ pub(crate) async fn make_passes(reconciler: Arc<Reconciler>, ports: Ports) {
     loop {
         every.tick().await;
         if let Err(error) = reconciler.reconcile(Scope::All, Cause::Routine).await {
-            tracing::warn!(%error, "a pass failed; the next one tries again");
+            let error = why(&error);
+            tracing::warn!(error, "a pass failed; the next one tries again");
         }
         let Ok(before) = ports.clock.now().checked_sub(CLAIMS_KEPT) else {
             continue;
@@ -123,5 +138,33 @@ fn log_one(event: &NewEvent) {
             }
         },
         kind => tracing::debug!(destination = id, ?kind, "event"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lunora_core::port::OutputRouter as _;
+    use lunora_testkit::{
+        fault::{Fault, FaultPlan},
+        world::World,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_first_pass_that_fails_is_made_up_for_by_the_next_one() {
+        let plan = FaultPlan::none();
+        let world = World::new(&plan).with_running(1).await;
+        let [id] = world.on().try_into().unwrap();
+        world.router.detach(&[id]).await.remove(0).unwrap();
+        plan.forget_calls();
+        plan.crash_at(0, Fault::Before);
+
+        make_first_pass(&world.reconciler).await;
+        plan.clear();
+
+        assert!(world.on().is_empty());
+        world.pass().await;
+        assert_eq!(world.on().len(), 1);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{path::Path, process::Command};
 
-use crate::{api::Api, process::Running};
+use crate::{
+    api::Api,
+    process::{Running, attempt},
+};
 
 /// A command line of the studio, not started yet.
 pub(crate) fn command() -> Command {
@@ -28,7 +31,7 @@ pub(crate) fn on_free_ports(data: &Path) -> Command {
 pub(crate) struct Studio {
     pub(crate) process: Running,
     pub(crate) api: Api,
-    /// What it printed after `publish`.
+    /// Where encoders publish, with the key that is not printed to a pipe.
     pub(crate) publish: String,
 }
 
@@ -45,6 +48,8 @@ impl Studio {
 
     /// Runs, and reads from its first lines where everything is.
     pub(crate) fn run(command: &mut Command) -> Self {
+        let mut words = command.get_args().skip_while(|word| *word != "--data");
+        let key = publish_key(Path::new(words.nth(1).unwrap()));
         let process = Running::start("studio", command);
         // The last of its lines: so the others are there.
         process.says("curl -H");
@@ -52,7 +57,8 @@ impl Studio {
             let line = process.says(label);
             line.split_whitespace().nth(1).unwrap().to_owned()
         };
-        let publish = word("  publish ");
+        let place = word("  publish ");
+        let publish = key.map_or(place.clone(), |key| place.replace("<publish", &key));
         let destinations = word("  API ");
         let base = destinations.strip_suffix("/api/destinations").unwrap();
         let api = Api::new(base);
@@ -63,8 +69,18 @@ impl Studio {
         }
     }
 
-    /// The publish key, if it has just been made.
+    /// The publish key.
     pub(crate) fn publish_key(&self) -> &str {
         self.publish.rsplit_once('/').unwrap().1
     }
+}
+
+/// The publish key, which this makes if there is none; the studio may not run.
+/// Nothing, if the key file is lost.
+fn publish_key(data: &Path) -> Option<String> {
+    let mut command = command();
+    command.args(["publish-key", "--data"]).arg(data);
+    let (line, _) = attempt(&mut command, "");
+    let (_, key) = line.trim_end().rsplit_once('/')?;
+    Some(key.to_owned())
 }
