@@ -1,8 +1,11 @@
 //! The handle of a running relay.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
 
 use crate::{
     config::{Idle, Ingest, RelayConfig, StartError},
@@ -19,6 +22,8 @@ use crate::{
 
 /// Commands that wait for the data plane; more make their senders wait.
 const COMMANDS_MAX: usize = 64;
+/// Within which [`Relay::shutdown`] returns.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 
 /// A running relay. Dropping it stops it; [`shutdown`](Self::shutdown) also waits until it has.
 #[derive(Debug)]
@@ -33,6 +38,9 @@ pub struct Relay {
 
 impl Relay {
     /// Starts on a thread and a runtime of its own; the caller needs none.
+    ///
+    /// That thread logs through `tracing`, so the subscriber must not block: one that waits for a
+    /// full disk or a stopped terminal stops every output with it. Give it a non-blocking writer.
     pub fn start(config: RelayConfig) -> Result<Self, StartError> {
         let tls = Tls::new(config.certificates.as_deref())?;
         let demo = match config.idle {
@@ -100,12 +108,18 @@ impl Relay {
         self.ingest
     }
 
-    /// Ends every publish in good order and stops, within two seconds.
+    /// Ends every publish in good order and stops, within two seconds. Needs a Tokio runtime with
+    /// a timer: it returns in time whatever the data plane does.
     pub async fn shutdown(&self) {
         let (reply, done) = oneshot::channel();
-        // An error in either means that it has stopped already.
-        if self.commands.send(Command::Shutdown(reply)).await.is_ok() {
-            let _ = done.await;
+        let stopping = async {
+            // An error in either means that it has stopped already.
+            if self.commands.send(Command::Shutdown(reply)).await.is_ok() {
+                let _ = done.await;
+            }
+        };
+        if timeout(SHUTDOWN_MAX, stopping).await.is_err() {
+            tracing::error!("the data plane did not stop in time");
         }
     }
 }

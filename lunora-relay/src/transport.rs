@@ -2,6 +2,9 @@
 //!
 //! TLS is a state machine beside the socket here and no stream around it: so the fan-out loop can
 //! write into both kinds in the same way, and somebody else can read at the same time.
+//!
+//! What waits here also takes turns: a socket that always has something to read, or takes all that
+//! is written, would otherwise keep the one thread of the data plane for itself.
 
 use std::{
     fmt,
@@ -10,7 +13,7 @@ use std::{
 };
 
 use rustls::ClientConnection;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::coop::consume_budget};
 
 use crate::lock::lock;
 
@@ -72,24 +75,24 @@ impl Transport {
             return self.socket.try_read(buffer);
         };
         let mut tls = lock(tls);
-        loop {
-            match tls.reader().read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // Many servers close without TLS's own goodbye.
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
-                done => return done,
-            }
-            if tls.read_tls(&mut Unbuffered(&self.socket))? == 0 {
-                return Ok(0);
-            }
-            tls.process_new_packets()
-                .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+        let buffered = read_plain(&mut tls, buffer);
+        if !matches!(&buffered, Err(error) if error.kind() == ErrorKind::WouldBlock) {
+            return buffered;
         }
+        // Once and no more: a far end can send records without end that hold nothing.
+        if tls.read_tls(&mut Unbuffered(&self.socket))? == 0 {
+            return Ok(0);
+        }
+        tls.process_new_packets()
+            .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+        read_plain(&mut tls, buffer)
     }
 
     /// Reads some bytes; 0 if the far end has ended.
     pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
+            // Before the bytes are taken: whoever drops this future must not lose any.
+            consume_budget().await;
             match self.try_read(buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.socket.readable().await?;
@@ -102,6 +105,7 @@ impl Transport {
     /// Writes all of it.
     pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
+            consume_budget().await;
             match self.try_write(&[IoSlice::new(bytes)]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(len) => bytes = bytes.get(len..).unwrap_or_default(),
@@ -117,6 +121,7 @@ impl Transport {
     /// Writes all that TLS still holds.
     pub(crate) async fn flush(&self) -> io::Result<()> {
         loop {
+            consume_budget().await;
             match self.try_flush() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.writable().await?;
@@ -145,6 +150,15 @@ impl Transport {
             tls.write_tls(&mut Unbuffered(&self.socket))?;
         }
         Ok(())
+    }
+}
+
+/// Reads what TLS has decrypted already.
+fn read_plain(tls: &mut ClientConnection, buffer: &mut [u8]) -> io::Result<usize> {
+    match tls.reader().read(buffer) {
+        // Many servers close without TLS's own goodbye.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
+        done => done,
     }
 }
 

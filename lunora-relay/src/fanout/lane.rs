@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{packet::Packet, program::Program, queue::Queue};
-use crate::{lock::lock, transport::Transport};
+use crate::{lock::lock, transport::Transport, wire::SessionError};
 
 /// Slices in one write: some ten frames, or the parts of a newcomer's first group.
 const SLICES: usize = 64;
@@ -111,10 +111,11 @@ impl Lane {
     }
 
     /// Sends bytes of the session, before any packet that waits.
-    pub(crate) fn interject(&self, bytes: Bytes) {
+    pub(crate) fn interject(&self, bytes: Bytes) -> Result<(), SessionError> {
         let mut state = lock(&self.state);
-        state.queue.interject(bytes);
+        state.queue.interject(bytes)?;
         self.write(&mut state);
+        Ok(())
     }
 
     /// Drops what waits. The lane must have left the hub.

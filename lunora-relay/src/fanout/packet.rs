@@ -163,7 +163,7 @@ impl Packet {
 
     /// The bytes that this takes in memory, whoever shares them.
     pub(crate) const fn size(&self) -> usize {
-        self.body.len()
+        self.body.len() + OVERHEAD
     }
 
     /// Whether a receiver would read the same payload.
@@ -205,6 +205,10 @@ impl Packet {
             .collect()
     }
 }
+
+/// What a packet takes beside its bytes, wherever it waits: without it, a million empty ones would
+/// count as nothing.
+pub(crate) const OVERHEAD: usize = 256;
 
 /// A timestamp of this size or more does not fit into three bytes.
 const EXTENDED: u32 = 0xFF_FFFF;

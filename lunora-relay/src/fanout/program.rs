@@ -6,6 +6,9 @@ use super::packet::{Packet, Role, Track};
 /// newcomer waits for the next.
 const GROUP_SIZE_MAX: usize = 4 << 20;
 
+/// The most packets that are kept of one.
+pub(super) const GROUP_LEN_MAX: usize = 8_192;
+
 /// The headers in force and the current group of pictures.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
@@ -51,7 +54,7 @@ impl Program {
             }
         }
         self.has_video |= packet.track == Track::Video;
-        if GROUP_SIZE_MAX < self.group_size {
+        if GROUP_SIZE_MAX < self.group_size || GROUP_LEN_MAX < self.group.len() {
             self.clear_group();
         }
     }

@@ -9,15 +9,20 @@ use std::{collections::VecDeque, io::IoSlice, iter};
 use bytes::Bytes;
 
 use super::{
-    packet::{Packet, Role, Track},
-    program::Program,
+    packet::{OVERHEAD, Packet, Role, Track},
+    program::{GROUP_LEN_MAX, Program},
 };
-use crate::wire::chunk::Header;
+use crate::wire::{SessionError, chunk::Header};
 
 /// How much media may wait, in milliseconds; a group of pictures may in any case.
 const SPAN_MAX: u64 = 4_000;
 /// How many bytes may wait, beyond what a newcomer is handed at once.
 const SIZE_MAX: usize = 4 << 20;
+/// How many messages may wait, the same way.
+const LEN_MAX: usize = GROUP_LEN_MAX;
+/// How many bytes of the session itself may wait. A far end that asks and asks and never reads
+/// gets no further answer.
+const SESSION_SIZE_MAX: usize = 64 << 10;
 
 /// What waits for one connection.
 #[derive(Debug)]
@@ -25,8 +30,13 @@ pub(crate) struct Queue {
     items: VecDeque<Item>,
     /// How much of the first item is written.
     written: usize,
+    /// What the media that waits takes, and how much it may.
     size: usize,
     size_max: usize,
+    len_max: usize,
+    /// How many items are the session's own, and the bytes in them.
+    session_len: usize,
+    session_size: usize,
     stream_id: u32,
     /// Nothing is taken before a packet that a receiver can start with.
     waiting: bool,
@@ -67,6 +77,10 @@ impl Item {
         self.head.as_deref().map_or(0, <[u8]>::len) + self.body.len()
     }
 
+    fn size(&self) -> usize {
+        self.len() + OVERHEAD
+    }
+
     fn frame(&self) -> Option<Media> {
         self.media
             .filter(|media| matches!(media.role, Role::Key | Role::Frame))
@@ -81,6 +95,9 @@ impl Queue {
             written: 0,
             size: 0,
             size_max: SIZE_MAX,
+            len_max: LEN_MAX,
+            session_len: 0,
+            session_size: 0,
             stream_id,
             waiting: true,
             entered: false,
@@ -104,6 +121,7 @@ impl Queue {
             .iter()
             .for_each(|packet| self.add(packet, packet.time));
         self.size_max = SIZE_MAX + self.size;
+        self.len_max = LEN_MAX + self.items.len();
     }
 
     /// Takes a packet that the program has taken note of, or drops it, or drops what waits.
@@ -127,24 +145,20 @@ impl Queue {
     }
 
     /// Takes bytes of the session itself. They go out next: between two messages, never inside one.
-    pub(crate) fn interject(&mut self, bytes: Bytes) {
-        let interjected = |item: &Item| item.media.is_none();
-        let begun = usize::from(0 < self.written);
-        let ahead = self
-            .items
-            .iter()
-            .skip(begun)
-            .take_while(|item| interjected(item))
-            .count();
-        self.size += bytes.len();
-        self.items.insert(
-            begun + ahead,
-            Item {
-                head: None,
-                body: bytes,
-                media: None,
-            },
-        );
+    pub(crate) fn interject(&mut self, bytes: Bytes) -> Result<(), SessionError> {
+        if SESSION_SIZE_MAX < self.session_size + bytes.len() {
+            return Err(SessionError::Output(SESSION_SIZE_MAX));
+        }
+        let at = self.session_len + usize::from(self.begun_media().is_some());
+        let item = Item {
+            head: None,
+            body: bytes,
+            media: None,
+        };
+        self.session_len += 1;
+        self.session_size += item.len();
+        self.items.insert(at, item);
+        Ok(())
     }
 
     /// Drops all but what is half written, so that the session can say goodbye.
@@ -168,7 +182,6 @@ impl Queue {
     /// Notes that so many bytes were taken, and counts the frames that are through with it.
     pub(crate) fn advance(&mut self, len: usize) -> u64 {
         self.written += len;
-        self.begun |= self.items.front().is_some_and(|item| item.media.is_some());
         let mut frames = 0;
         while let Some(first) = self.items.front() {
             let whole = first.len();
@@ -177,10 +190,23 @@ impl Queue {
             }
             frames += u64::from(first.frame().is_some());
             self.written -= whole;
-            self.size -= whole;
+            if first.media.is_some() {
+                self.begun = true;
+                self.size -= first.size();
+            } else {
+                self.session_len -= 1;
+                self.session_size -= whole;
+            }
             self.items.pop_front();
         }
+        self.begun |= self.begun_media().is_some();
         frames
+    }
+
+    /// The media that is half written.
+    fn begun_media(&self) -> Option<Media> {
+        let first = self.items.front().filter(|_| 0 < self.written)?;
+        first.media
     }
 
     /// Whether all is written.
@@ -194,14 +220,19 @@ impl Queue {
     }
 
     fn is_over(&self, packet: &Packet, program: &Program) -> bool {
-        let begun = usize::from(0 < self.written);
-        let mut frames = self.items.iter().skip(begun).filter_map(Item::frame);
-        let Some(oldest) = frames.next() else {
+        // The session's own bytes and what is half written go out in any case.
+        let fixed = self.session_len + usize::from(self.begun_media().is_some());
+        if self.items.len() <= fixed {
             return false;
-        };
+        }
+        if self.size_max < self.size + packet.size() || self.len_max <= self.items.len() {
+            return true;
+        }
+        let mut frames = self.items.iter().skip(fixed).filter_map(Item::frame);
         let span_max = SPAN_MAX.max(program.group_span() + SPAN_MAX / 4);
-        span_max < packet.time.saturating_sub(oldest.time)
-            || self.size_max < self.size + packet.size()
+        frames
+            .next()
+            .is_some_and(|oldest| span_max < packet.time.saturating_sub(oldest.time))
     }
 
     /// Drops everything but the session's own bytes and the message that is half written.
@@ -214,7 +245,7 @@ impl Queue {
             let keep = item.media.is_none() || (index == 0 && half_written);
             index += 1;
             if keep {
-                size += item.len();
+                size += item.media.map_or(0, |_| item.size());
             } else if let Some(media) = item.media {
                 // Unknown now: the next on this track stands alone, and a header is sent again.
                 clocks[media.track.index()] = None;
@@ -225,7 +256,7 @@ impl Queue {
             }
             keep
         });
-        (self.size, self.size_max) = (size, SIZE_MAX);
+        (self.size, self.size_max, self.len_max) = (size, SIZE_MAX, LEN_MAX);
         self.dropped += dropped;
         self.waiting = true;
         if !self.begun {
@@ -262,7 +293,7 @@ impl Queue {
             body,
             media: Some(Media { track, role, time }),
         };
-        self.size += item.len();
+        self.size += item.size();
         self.items.push_back(item);
     }
 }

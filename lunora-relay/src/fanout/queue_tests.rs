@@ -283,7 +283,8 @@ fn session_bytes_go_out_before_what_waits_and_never_inside_a_message() {
     world.take(9_000);
     world
         .queue
-        .interject(chunk::whole(chunk::CSID_CONTROL, &ping, chunk::CHUNK_SIZE));
+        .interject(chunk::whole(chunk::CSID_CONTROL, &ping, chunk::CHUNK_SIZE))
+        .unwrap();
     world.picture(40, false, 10);
     world.take_all();
 
@@ -296,6 +297,77 @@ fn session_bytes_go_out_before_what_waits_and_never_inside_a_message() {
     assert_eq!(
         kinds,
         [data, video, audio, video, MessageKind::UserControl, video]
+    );
+}
+
+#[test]
+fn answers_that_nobody_reads_have_an_end_and_cost_no_media() {
+    let mut world = World::new();
+    world.headers(0, 1);
+    world.picture(0, true, 20_000);
+    world.take(9_000);
+    let answer = Bytes::from(vec![0; 1_000]);
+    let taken = (0..100)
+        .take_while(|_| world.queue.interject(answer.clone()).is_ok())
+        .count();
+    assert_eq!(taken, 65, "64 KiB");
+
+    // What waits of the program may still be as much as ever.
+    for time in [40, 80, 120, 160] {
+        world.picture(time, false, (1 << 20) - 8_000);
+    }
+    assert_eq!(world.queue.take_dropped(), 0);
+    world.queue.finish();
+    assert!(world.queue.interject(answer).is_err());
+}
+
+#[test]
+fn messages_with_next_to_nothing_in_them_count_too() {
+    let mut world = World::new();
+    world.headers(0, 1);
+    world.picture(0, true, 10);
+    for _ in 0..8_192 {
+        world.offer(MessageKind::DataAmf0, 0, b"\x02\x00\x01a");
+    }
+
+    assert_eq!(world.queue.take_dropped(), 1, "the picture");
+    world.take_all();
+    assert!(world.got().len() < 8_192);
+    assert!(world.program.group().is_empty());
+}
+
+#[test]
+fn data_alone_has_an_end() {
+    let mut world = World::new();
+    world.headers(0, 1);
+    world.picture(0, true, 10);
+    world.take_all();
+    let words = [b"\x02\x00\x01a".as_slice(), &[0; 1 << 20]].concat();
+    for _ in 0..10 {
+        world.offer(MessageKind::DataAmf0, 0, &words);
+    }
+    world.take_all();
+
+    let data = world.got().iter().filter(|(kind, ..)| *kind == 'd').count();
+    assert_eq!(data, 1, "the metadata: all that waited was dropped");
+}
+
+#[test]
+fn what_was_written_in_one_go_has_begun() {
+    let mut world = World::new();
+    world.picture(1_000, true, 10);
+    let pong = Bytes::from_static(&[2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 7, 1, 2, 3, 4]);
+    world.queue.interject(pong).unwrap();
+    // One write that takes the session's own bytes and all the media behind them.
+    world.take_all();
+    world.queue.finish();
+    world.picture(9_000, true, 10);
+    world.take_all();
+
+    assert_eq!(
+        world.got.last().map(|message| message.timestamp),
+        Some(8_000),
+        "the receiver's time goes on"
     );
 }
 

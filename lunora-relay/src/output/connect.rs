@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::classify::Trouble;
+use super::{chatter::Chatter, classify::Trouble};
 use crate::{
     dial::{DialPolicy, Resolver, dial},
     tls::Tls,
@@ -118,11 +118,13 @@ async fn ask(
     mut session: ClientSession,
     rest: &[u8],
 ) -> Result<Published, Trouble> {
-    let mut buffer = vec![0; 4096];
+    let (mut buffer, mut chatter) = (vec![0; 4096], Chatter::default());
     session.start();
-    session.handle_input(rest).map_err(Trouble::Session)?;
+    let mut output = chatter
+        .answer(&mut session, rest)
+        .map_err(Trouble::Session)?;
     loop {
-        while let Some(bytes) = session.poll_output() {
+        if let Some(bytes) = output {
             transport.write_all(&bytes).await.map_err(Trouble::Broken)?;
         }
         while let Some(event) = session.poll_event() {
@@ -136,7 +138,9 @@ async fn ask(
             trouble_in(event).map_or(Ok(()), Err)?;
         }
         let input = read(&transport, &mut buffer, "before it accepted the publish").await?;
-        session.handle_input(input).map_err(Trouble::Session)?;
+        output = chatter
+            .answer(&mut session, input)
+            .map_err(Trouble::Session)?;
     }
 }
 

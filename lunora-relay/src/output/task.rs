@@ -11,6 +11,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::{
     backoff::Backoff,
+    chatter::Chatter,
     classify::Trouble,
     connect::{Caller, Published, trouble_in},
     health::Health,
@@ -235,7 +236,7 @@ impl Output {
         };
         let mut draining = pin!(drain(lane));
         let mut look = interval(Duration::from_secs(1));
-        let mut buffer = vec![0; 4096];
+        let (mut buffer, mut chatter) = (vec![0; 4096], Chatter::default());
         let mut live_since: Option<Instant> = None;
         let mut lost: Option<Instant> = None;
         loop {
@@ -255,7 +256,7 @@ impl Output {
                         Ok(len) => buffer.get(..len).unwrap_or_default(),
                         Err(error) => return End::Trouble(Trouble::Broken(error)),
                     };
-                    if let Some(trouble) = answer(lane, session, input) {
+                    if let Some(trouble) = answer(lane, session, &mut chatter, input) {
                         return End::Trouble(trouble);
                     }
                 }
@@ -306,12 +307,17 @@ async fn drain(lane: &Lane) -> Trouble {
 }
 
 /// Gives what the far end sent to the session, and the session's answers to the far end.
-fn answer(lane: &Lane, session: &mut ClientSession, input: &[u8]) -> Option<Trouble> {
-    if let Err(error) = session.handle_input(input) {
+fn answer(
+    lane: &Lane,
+    session: &mut ClientSession,
+    chatter: &mut Chatter,
+    input: &[u8],
+) -> Option<Trouble> {
+    let answered = chatter
+        .answer(session, input)
+        .and_then(|bytes| bytes.map_or(Ok(()), |bytes| lane.interject(bytes)));
+    if let Err(error) = answered {
         return Some(Trouble::Session(error));
-    }
-    while let Some(bytes) = session.poll_output() {
-        lane.interject(bytes);
     }
     std::iter::from_fn(|| session.poll_event()).find_map(trouble_in)
 }
@@ -321,8 +327,9 @@ fn answer(lane: &Lane, session: &mut ClientSession, input: &[u8]) -> Option<Trou
 async fn say_goodbye(lane: &Lane, session: &mut ClientSession) {
     lane.finish();
     session.close();
-    while let Some(bytes) = session.poll_output() {
-        lane.interject(bytes);
+    if let Some(bytes) = session.take_output() {
+        // With no room for it, what comes next breaks off in the middle, which is one end too.
+        let _ = lane.interject(bytes);
     }
     let goodbye = async {
         lane.drained().await?;

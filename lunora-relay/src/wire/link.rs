@@ -23,6 +23,9 @@ pub enum SessionError {
     /// The peer makes us answer faster than it takes the answers.
     #[error("more than {0} bytes of answers are waiting for the peer")]
     Output(usize),
+    /// The peer says more in a second than any has a reason to, or wants more answers.
+    #[error("the peer never stops talking")]
+    Chatter,
     /// More events wait than the owner of the session takes.
     #[error("more than {0} events of the peer are waiting to be handled")]
     Events(usize),
@@ -106,6 +109,16 @@ impl Link {
         } else {
             Ok(())
         }
+    }
+
+    /// All that waits, in one.
+    pub(super) fn take_output(&mut self) -> Option<Bytes> {
+        self.output_bytes = 0;
+        if self.output.len() < 2 {
+            return self.output.pop_front();
+        }
+        let parts: Vec<Bytes> = self.output.drain(..).collect();
+        Some(parts.concat().into())
     }
 
     pub(super) fn poll_output(&mut self) -> Option<Bytes> {

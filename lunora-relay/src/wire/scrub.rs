@@ -11,8 +11,8 @@ const RUN: usize = 6;
 
 const LONGEST_CODE: usize = 128;
 const LONGEST_DESCRIPTION: usize = 512;
-/// How much of a text is looked at; the search takes time in proportion.
-const LOOKED_AT: usize = 4096;
+/// How much of a text is looked at; the search takes time in proportion, and to each secret.
+const LOOKED_AT: usize = 1024;
 
 const MASK: &str = "***";
 

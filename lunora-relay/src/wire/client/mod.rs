@@ -105,6 +105,11 @@ impl ClientSession {
         self.link.poll_output()
     }
 
+    /// All that there is for the server, in one.
+    pub fn take_output(&mut self) -> Option<Bytes> {
+        self.link.take_output()
+    }
+
     /// The next event.
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
         self.events.pop_front()
@@ -196,7 +201,8 @@ impl ClientSession {
 
     fn handle_status(&mut self, command: &Command) {
         let status = Status::of(command);
-        let description = self.scrub.description(status.description);
+        // A search through the words: only for those that are passed on.
+        let description = || self.scrub.description(status.description);
         match (status.code, self.state) {
             (_, State::New | State::Ended) => {}
             ("NetStream.Publish.Start", State::Asking { stream_id }) => {
@@ -205,6 +211,7 @@ impl ClientSession {
             }
             ("NetConnection.Connect.ReconnectRequest", _) => {
                 let tc_url = status.tc_url.map(SecretString::from);
+                let description = description();
                 self.events.push_back(ClientEvent::ReconnectRequested {
                     tc_url,
                     description,
@@ -215,7 +222,7 @@ impl ClientSession {
                 self.events.push_back(ClientEvent::Closed);
             }
             (code, State::Publishing { .. }) if status.is_error => {
-                let code = self.scrub.code(code);
+                let (code, description) = (self.scrub.code(code), description());
                 self.events
                     .push_back(ClientEvent::StatusError { code, description });
             }
