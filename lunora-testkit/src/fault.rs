@@ -11,9 +11,9 @@ use lunora_core::{
         OutputSpec, Removal, SecretName, SecretVersion,
     },
     port::{
-        Answer, Claim, ControlStore, DestinationRepo, ErrorKind, EventLog, Expect, IdempotencyKey,
-        OutputRouter, Page, PageRequest, Pause, PortError, Revealed, Revision, RouterCapabilities,
-        SecretStore, Versioned,
+        Answer, Claim, ControlStore, DestinationRepo, ErrorKind, EventLog, Expect, Forget,
+        IdempotencyKey, OutputRouter, Page, PageRequest, Pause, PortError, Revealed, Revision,
+        RouterCapabilities, SecretStore, Versioned, Which,
     },
 };
 
@@ -228,13 +228,13 @@ impl<P: SecretStore> SecretStore for Faulty<P> {
         self.plan.around("SecretStore::keep", work).await
     }
 
-    async fn reveal(&self, name: &SecretName) -> Result<Option<Revealed>, PortError> {
-        let work = self.inner.reveal(name);
+    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError> {
+        let work = self.inner.reveal(name, which);
         self.plan.around("SecretStore::reveal", work).await
     }
 
-    async fn forget(&self, name: &SecretName) -> Result<(), PortError> {
-        let work = self.inner.forget(name);
+    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
+        let work = self.inner.forget(name, which);
         self.plan.around("SecretStore::forget", work).await
     }
 }
@@ -303,8 +303,8 @@ impl<P: ControlStore> ControlStore for Faulty<P> {
         self.plan.around("ControlStore::removals", work).await
     }
 
-    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
-        let work = self.inner.clear_removal(destination);
+    async fn clear_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        let work = self.inner.clear_removal(removal);
         self.plan.around("ControlStore::clear_removal", work).await
     }
 

@@ -169,6 +169,7 @@ pub fn removal(n: u64) -> Removal {
     Removal {
         destination: destination_id(n),
         cause: RemovalCause::Deleted,
+        generation: 1,
         recorded_at: time(),
     }
 }

@@ -391,13 +391,13 @@ fn status_kind() -> impl Strategy<Value = StatusKind> {
 
 /// Any removal.
 pub fn removal() -> impl Strategy<Value = Removal> {
-    let causes = vec![RemovalCause::Deleted, RemovalCause::CreateUnfinished];
-    (destination_id(), select(causes), time()).prop_map(|(destination, cause, recorded_at)| {
-        Removal {
-            destination,
-            cause,
-            recorded_at,
-        }
+    let causes = vec![RemovalCause::Deleted, RemovalCause::ChangeUnfinished];
+    let parts = (destination_id(), select(causes), 0..=COUNT_MAX, time());
+    parts.prop_map(|(destination, cause, generation, recorded_at)| Removal {
+        destination,
+        cause,
+        generation,
+        recorded_at,
     })
 }
 

@@ -23,7 +23,9 @@ macro_rules! control_store_conformance {
                 no_removal_is_listed_at_first
                 a_removal_is_listed_until_it_is_cleared
                 a_removal_that_is_recorded_again_replaces_the_first
+                removals_of_different_causes_stand_side_by_side
                 clearing_what_is_not_recorded_succeeds
+                clearing_a_removal_that_was_replaced_leaves_its_successor
                 every_removal_is_read_back
                 there_is_no_pause_at_first
                 the_pause_is_the_last_one
@@ -65,18 +67,15 @@ pub async fn a_removal_is_listed_until_it_is_cleared(store: &dyn ControlStore) {
     store.record_removal(&two).await.unwrap();
     assert_eq!(removals(store).await, [one.clone(), two.clone()]);
 
-    store.clear_removal(&one.destination).await.unwrap();
+    store.clear_removal(&one).await.unwrap();
     assert_eq!(removals(store).await, [two]);
 }
 
 /// Clause 1.
 pub async fn a_removal_that_is_recorded_again_replaces_the_first(store: &dyn ControlStore) {
-    let first = Removal {
-        cause: RemovalCause::CreateUnfinished,
-        ..sample::removal(1)
-    };
-    store.record_removal(&first).await.unwrap();
+    store.record_removal(&sample::removal(1)).await.unwrap();
     let second = Removal {
+        generation: 2,
         recorded_at: sample::time() + Duration::from_secs(1),
         ..sample::removal(1)
     };
@@ -86,12 +85,48 @@ pub async fn a_removal_that_is_recorded_again_replaces_the_first(store: &dyn Con
 }
 
 /// Clause 1.
-pub async fn clearing_what_is_not_recorded_succeeds(store: &dyn ControlStore) {
+pub async fn removals_of_different_causes_stand_side_by_side(store: &dyn ControlStore) {
+    let unfinished = Removal {
+        cause: RemovalCause::ChangeUnfinished,
+        ..sample::removal(1)
+    };
     store.record_removal(&sample::removal(1)).await.unwrap();
-    let other = sample::destination_id(2);
-    store.clear_removal(&other).await.unwrap();
+    store.record_removal(&unfinished).await.unwrap();
+    assert_eq!(removals(store).await.len(), 2);
+
+    store.clear_removal(&unfinished).await.unwrap();
 
     assert_eq!(removals(store).await, [sample::removal(1)]);
+}
+
+/// Clause 1.
+pub async fn clearing_what_is_not_recorded_succeeds(store: &dyn ControlStore) {
+    store.record_removal(&sample::removal(1)).await.unwrap();
+    store.clear_removal(&sample::removal(2)).await.unwrap();
+    assert_eq!(removals(store).await, [sample::removal(1)]);
+
+    store.clear_removal(&sample::removal(1)).await.unwrap();
+    store.clear_removal(&sample::removal(1)).await.unwrap();
+    assert_eq!(removals(store).await, []);
+}
+
+/// Clause 1.
+pub async fn clearing_a_removal_that_was_replaced_leaves_its_successor(store: &dyn ControlStore) {
+    let first = sample::removal(1);
+    let second = Removal {
+        generation: 2,
+        ..first.clone()
+    };
+    let third = Removal {
+        recorded_at: sample::time() + Duration::from_millis(1),
+        ..second.clone()
+    };
+    store.record_removal(&first).await.unwrap();
+    for (replaced, successor) in [(&first, &second), (&second, &third)] {
+        store.record_removal(successor).await.unwrap();
+        store.clear_removal(replaced).await.unwrap();
+        assert_eq!(removals(store).await, std::slice::from_ref(successor));
+    }
 }
 
 /// Clause 1.
@@ -99,7 +134,7 @@ pub async fn every_removal_is_read_back(store: &dyn ControlStore) {
     for removal in drawn(&strategy::removal(), 50) {
         store.record_removal(&removal).await.unwrap();
         assert_eq!(removals(store).await, std::slice::from_ref(&removal));
-        store.clear_removal(&removal.destination).await.unwrap();
+        store.clear_removal(&removal).await.unwrap();
     }
 }
 

@@ -27,9 +27,11 @@
 //! Attributes before the fixture go on every test, for example
 //! `#[ignore = "needs DynamoDB Local"]`.
 
+pub mod clock;
 pub mod control_store;
 pub mod destination_repo;
 pub mod event_log;
+pub mod id_source;
 pub mod output_router;
 pub mod secret_store;
 

@@ -6,7 +6,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{DestinationId, Removal},
+    domain::{DestinationId, Removal, RemovalCause},
     port::{Answer, Claim, ControlStore, IdempotencyKey, Pause, PortError},
 };
 
@@ -16,7 +16,7 @@ pub struct MemoryControlStore(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    removals: BTreeMap<DestinationId, Removal>,
+    removals: BTreeMap<(DestinationId, RemovalCause), Removal>,
     pause: Option<Pause>,
     claims: BTreeMap<IdempotencyKey, Claim>,
 }
@@ -30,8 +30,8 @@ impl MemoryControlStore {
 #[async_trait]
 impl ControlStore for MemoryControlStore {
     async fn record_removal(&self, removal: &Removal) -> Result<(), PortError> {
-        let id = removal.destination.clone();
-        self.with(|state| state.removals.insert(id, removal.clone()));
+        let which = (removal.destination.clone(), removal.cause);
+        self.with(|state| state.removals.insert(which, removal.clone()));
         Ok(())
     }
 
@@ -39,8 +39,13 @@ impl ControlStore for MemoryControlStore {
         Ok(self.with(|state| state.removals.values().cloned().collect()))
     }
 
-    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
-        self.with(|state| state.removals.remove(destination));
+    async fn clear_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        self.with(|state| {
+            let which = (removal.destination.clone(), removal.cause);
+            if state.removals.get(&which) == Some(removal) {
+                state.removals.remove(&which);
+            }
+        });
         Ok(())
     }
 

@@ -7,24 +7,43 @@ use async_trait::async_trait;
 use lunora_core::{
     SecretString,
     domain::{SecretName, SecretVersion},
-    port::{PortError, Revealed, SecretStore},
+    port::{Forget, PortError, Revealed, SecretStore, Which},
 };
 
 /// A [`SecretStore`] in memory.
 ///
-/// The versions of a name start again at 1 once it was forgotten, as those of a
-/// deleted parameter do.
+/// The versions of a name start again at 1 once [all](Forget::All) of it was
+/// forgotten, as those of a deleted parameter do; until then none is given again,
+/// not even when no text is left.
 #[derive(Clone, Debug, Default)]
-pub struct MemorySecretStore(Arc<Mutex<BTreeMap<SecretName, Revealed>>>);
+pub struct MemorySecretStore(Arc<Mutex<BTreeMap<SecretName, Kept>>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: u64,
+    texts: BTreeMap<SecretVersion, SecretString>,
+}
 
 impl MemorySecretStore {
     /// The names that something is kept under.
     #[must_use]
     pub fn names(&self) -> Vec<SecretName> {
-        self.with(|kept| kept.keys().cloned().collect())
+        self.with(|kept| {
+            let filled = kept.iter().filter(|(_, kept)| !kept.texts.is_empty());
+            filled.map(|(name, _)| name.clone()).collect()
+        })
     }
 
-    fn with<R>(&self, work: impl FnOnce(&mut BTreeMap<SecretName, Revealed>) -> R) -> R {
+    /// The versions that are kept under the name, the first one first.
+    #[must_use]
+    pub fn versions(&self, name: &SecretName) -> Vec<SecretVersion> {
+        self.with(|kept| {
+            let kept = kept.get(name).into_iter();
+            kept.flat_map(|kept| kept.texts.keys().copied()).collect()
+        })
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut BTreeMap<SecretName, Kept>) -> R) -> R {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -37,20 +56,38 @@ impl SecretStore for MemorySecretStore {
         text: &SecretString,
     ) -> Result<SecretVersion, PortError> {
         Ok(self.with(|kept| {
-            let before = kept.get(name).map_or(0, |kept| kept.version.0);
-            let version = SecretVersion(before + 1);
-            let text = text.clone();
-            kept.insert(name.clone(), Revealed { text, version });
+            let kept = kept.entry(name.clone()).or_default();
+            kept.last += 1;
+            let version = SecretVersion(kept.last);
+            kept.texts.insert(version, text.clone());
             version
         }))
     }
 
-    async fn reveal(&self, name: &SecretName) -> Result<Option<Revealed>, PortError> {
-        Ok(self.with(|kept| kept.get(name).cloned()))
+    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError> {
+        Ok(self.with(|kept| {
+            let texts = &kept.get(name)?.texts;
+            let (version, text) = match which {
+                Which::Latest => texts.last_key_value()?,
+                Which::Version(version) => texts.get_key_value(&version)?,
+            };
+            Some(Revealed {
+                text: text.clone(),
+                version: *version,
+            })
+        }))
     }
 
-    async fn forget(&self, name: &SecretName) -> Result<(), PortError> {
-        self.with(|kept| kept.remove(name));
+    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
+        self.with(|kept| {
+            let texts = kept.get_mut(name).map(|kept| &mut kept.texts);
+            match (which, texts) {
+                (Forget::All, _) => drop(kept.remove(name)),
+                (Forget::Before(version), Some(texts)) => *texts = texts.split_off(&version),
+                (Forget::Only(version), Some(texts)) => drop(texts.remove(&version)),
+                (_, None) => (),
+            }
+        });
         Ok(())
     }
 }

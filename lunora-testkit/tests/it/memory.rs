@@ -3,11 +3,12 @@
 use lunora_core::{
     domain::Scheme,
     port::{
-        ControlStore, DestinationRepo, EventLog, OutputRouter, Parking, RouterCapabilities,
-        SecretStore,
+        Clock, ControlStore, DestinationRepo, EventLog, IdSource, OutputRouter, Parking,
+        RouterCapabilities, SecretStore,
     },
 };
 use lunora_testkit::{
+    clock::{ManualClock, Sequence},
     conformance::Fixture,
     fault::{FaultPlan, Faulty},
     memory::{
@@ -46,6 +47,14 @@ fn under_an_idle_plan<P>(inner: P) -> Faulty<P> {
     Faulty::new(inner, &FaultPlan::none())
 }
 
+proves!(
+    clock: dyn Clock, clock_conformance,
+    ManualClock, ManualClock::default()
+);
+proves!(
+    id_source: dyn IdSource, id_source_conformance,
+    Sequence, Sequence::default()
+);
 proves!(
     control_store: dyn ControlStore, control_store_conformance,
     MemoryControlStore, MemoryControlStore::default()

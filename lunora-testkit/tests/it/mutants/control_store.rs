@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{DestinationId, Removal, RemovalCause},
+    domain::{Removal, RemovalCause},
     port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Pause, PortError},
 };
 use lunora_testkit::{memory::MemoryControlStore, sample};
@@ -17,8 +17,12 @@ enum Mutation {
     ClearsAll,
     ClearsNothing,
     FirstRemovalStands,
+    OneRemovalPerDestination,
     ClearsOnce,
+    ClearsByCause,
+    ClearsByGeneration,
     CausesAreLost,
+    GenerationsAreLost,
     PausedAtFirst,
     PausesForGood,
     LastClaimStands,
@@ -53,9 +57,17 @@ impl Mutant {
         key.clone()
     }
 
-    async fn removal(&self, of: &DestinationId) -> Result<Option<Removal>, PortError> {
-        let recorded = self.inner.removals().await?;
-        Ok(recorded.into_iter().find(|it| it.destination == *of))
+    /// The recorded ones of the same destination.
+    async fn beside(&self, removal: &Removal) -> Result<Vec<Removal>, PortError> {
+        let mut recorded = self.inner.removals().await?;
+        recorded.retain(|it| it.destination == removal.destination);
+        Ok(recorded)
+    }
+
+    /// The recorded one that it replaces, or that replaced it.
+    async fn same(&self, removal: &Removal) -> Result<Option<Removal>, PortError> {
+        let beside = self.beside(removal).await?;
+        Ok(beside.into_iter().find(|it| it.cause == removal.cause))
     }
 }
 
@@ -63,10 +75,16 @@ impl Mutant {
 impl ControlStore for Mutant {
     async fn record_removal(&self, removal: &Removal) -> Result<(), PortError> {
         let mut removal = removal.clone();
-        let recorded = self.removal(&removal.destination).await?;
+        let recorded = self.same(&removal).await?;
         match (self.mutation, recorded) {
+            (Mutation::OneRemovalPerDestination, _) => {
+                for other in self.beside(&removal).await? {
+                    self.inner.clear_removal(&other).await?;
+                }
+            }
             (Mutation::FirstRemovalStands, Some(_)) => return Ok(()),
             (Mutation::CausesAreLost, _) => removal.cause = RemovalCause::Deleted,
+            (Mutation::GenerationsAreLost, _) => removal.generation = 1,
             _ => (),
         }
         self.inner.record_removal(&removal).await
@@ -80,19 +98,24 @@ impl ControlStore for Mutant {
         Ok(removals)
     }
 
-    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
-        match self.mutation {
-            Mutation::ClearsNothing => Ok(()),
-            Mutation::ClearsAll => {
+    async fn clear_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        match (self.mutation, self.same(removal).await?) {
+            (Mutation::ClearsNothing, _) => Ok(()),
+            (Mutation::ClearsAll, _) => {
                 for removal in self.inner.removals().await? {
-                    self.inner.clear_removal(&removal.destination).await?;
+                    self.inner.clear_removal(&removal).await?;
                 }
                 Ok(())
             }
-            Mutation::ClearsOnce if self.removal(destination).await?.is_none() => {
-                Err(PortError::new(ErrorKind::Invalid, "clear", destination))
+            (Mutation::ClearsOnce, None) => {
+                let id = &removal.destination;
+                Err(PortError::new(ErrorKind::Invalid, "clear", id))
             }
-            _ => self.inner.clear_removal(destination).await,
+            (Mutation::ClearsByCause, Some(same)) => self.inner.clear_removal(&same).await,
+            (Mutation::ClearsByGeneration, Some(same)) if same.generation == removal.generation => {
+                self.inner.clear_removal(&same).await
+            }
+            _ => self.inner.clear_removal(removal).await,
         }
     }
 
@@ -156,8 +179,14 @@ noticed! { control_store:
     ClearsAll by a_removal_is_listed_until_it_is_cleared, clearing_what_is_not_recorded_succeeds;
     ClearsNothing by a_removal_is_listed_until_it_is_cleared;
     FirstRemovalStands by a_removal_that_is_recorded_again_replaces_the_first;
+    OneRemovalPerDestination by removals_of_different_causes_stand_side_by_side;
     ClearsOnce by clearing_what_is_not_recorded_succeeds;
+    ClearsByCause by clearing_a_removal_that_was_replaced_leaves_its_successor;
+    ClearsByGeneration by clearing_a_removal_that_was_replaced_leaves_its_successor;
     CausesAreLost by every_removal_is_read_back;
+    GenerationsAreLost by
+        a_removal_that_is_recorded_again_replaces_the_first,
+        every_removal_is_read_back;
     PausedAtFirst by there_is_no_pause_at_first;
     PausesForGood by the_pause_is_the_last_one;
     LastClaimStands by the_first_claim_stands, of_racing_claims_one_stands;

@@ -1,8 +1,10 @@
 //! Each mutant breaks its port's contract in one way; the suite must notice.
 
+mod clock;
 mod control_store;
 mod destination_repo;
 mod event_log;
+mod id_source;
 mod output_router;
 mod secret_store;
 
