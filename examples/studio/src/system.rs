@@ -39,3 +39,37 @@ pub(crate) fn random_bits() -> u128 {
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     u128::from_ne_bytes(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use lunora_testkit::conformance::Fixture;
+
+    use super::*;
+
+    impl Fixture for SystemClock {
+        type Port = dyn Clock;
+
+        async fn set_up() -> Self {
+            Self
+        }
+
+        fn port(&self) -> &Self::Port {
+            self
+        }
+    }
+
+    impl Fixture for RandomIds {
+        type Port = dyn IdSource;
+
+        async fn set_up() -> Self {
+            Self
+        }
+
+        fn port(&self) -> &Self::Port {
+            self
+        }
+    }
+
+    lunora_testkit::clock_conformance!(SystemClock);
+    lunora_testkit::id_source_conformance!(RandomIds);
+}

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{DestinationId, Removal},
+    domain::Removal,
     port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Pause, PortError},
 };
 use rusqlite::{Connection, Row, Transaction};
@@ -32,14 +32,10 @@ impl ControlStore for SqliteControlStore {
         let of = removal.destination.clone();
         let work = move |tx: &Transaction<'_>| {
             tx.execute(
-                "INSERT INTO removal (destination, cause, recorded_at) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (destination) DO UPDATE SET
-                 cause = excluded.cause, recorded_at = excluded.recorded_at",
-                (
-                    removal.destination.as_str(),
-                    word(&removal.cause)?,
-                    stamp(removal.recorded_at),
-                ),
+                "INSERT INTO removal (destination, cause, generation, recorded_at)
+                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT (destination, cause) DO UPDATE SET
+                 generation = excluded.generation, recorded_at = excluded.recorded_at",
+                columns(&removal)?,
             )?;
             Ok(())
         };
@@ -49,7 +45,7 @@ impl ControlStore for SqliteControlStore {
     async fn removals(&self) -> Result<Vec<Removal>, PortError> {
         let work = |connection: &mut Connection| {
             let mut statement = connection
-                .prepare_cached("SELECT * FROM removal ORDER BY recorded_at, destination")?;
+                .prepare_cached("SELECT * FROM removal ORDER BY recorded_at, destination, cause")?;
             let mut rows = statement.query([])?;
             let mut removals = Vec::new();
             while let Some(row) = rows.next()? {
@@ -60,14 +56,18 @@ impl ControlStore for SqliteControlStore {
         self.db.run("list", "removals", work).await
     }
 
-    async fn clear_removal(&self, destination: &DestinationId) -> Result<(), PortError> {
-        let id = destination.clone();
+    async fn clear_removal(&self, removal: &Removal) -> Result<(), PortError> {
+        let removal = removal.clone();
+        let of = removal.destination.clone();
         let work = move |tx: &Transaction<'_>| {
-            tx.execute("DELETE FROM removal WHERE destination = ?1", [id.as_str()])?;
+            tx.execute(
+                "DELETE FROM removal WHERE destination = ?1 AND cause = ?2
+                 AND generation = ?3 AND recorded_at = ?4",
+                columns(&removal)?,
+            )?;
             Ok(())
         };
-        let operation = "clear the removal of";
-        self.db.write(operation, destination, work).await
+        self.db.write("clear the removal of", of, work).await
     }
 
     async fn pause(&self) -> Result<Option<Pause>, PortError> {
@@ -125,6 +125,16 @@ impl ControlStore for SqliteControlStore {
     }
 }
 
+/// In the order of the columns.
+fn columns(removal: &Removal) -> Result<(&str, String, i64, String), Failure> {
+    Ok((
+        removal.destination.as_str(),
+        word(&removal.cause)?,
+        removal.generation.cast_signed(),
+        stamp(removal.recorded_at),
+    ))
+}
+
 fn insert_claim(tx: &Transaction<'_>, key: &IdempotencyKey, claim: &Claim) -> Result<(), Failure> {
     let Claim {
         request,
@@ -164,6 +174,7 @@ fn removal_from_row(row: &Row<'_>) -> Result<Removal, Failure> {
     Ok(Removal {
         destination: fields.parse("destination")?,
         cause: fields.word("cause")?,
+        generation: fields.count("generation")?,
         recorded_at: fields.parse("recorded_at")?,
     })
 }

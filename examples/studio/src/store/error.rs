@@ -68,7 +68,10 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// It is not whole.
-    #[error("the database {path} is damaged ({what}); put a backup in its place")]
+    #[error(
+        "the database {path} is damaged ({what}); \
+         put a backup in its place, and remove {path}-wal and {path}-shm"
+    )]
     Damaged {
         /// The database.
         path: PathBuf,
@@ -76,7 +79,10 @@ pub enum OpenError {
         what: String,
     },
     /// SQLite refuses it.
-    #[error("cannot use the database {path}; check the disk, or put a backup in its place")]
+    #[error(
+        "cannot use the database {path}; check the disk, \
+         or put a backup in its place and remove {path}-wal and {path}-shm"
+    )]
     Database {
         /// The database.
         path: PathBuf,

@@ -171,7 +171,7 @@ pub(super) fn reset(
     };
     let refuses = |error| folder.refuses(error);
     let tx = connection.transaction().map_err(refuses)?;
-    let secrets_forgotten = tx.execute("DELETE FROM secret", []).map_err(refuses)?;
+    let secrets_forgotten = forget_secrets(&tx).map_err(refuses)?;
     store_check(&tx, &master).map_err(refuses)?;
     tx.commit().map_err(refuses)?;
     Ok(KeyReset {
@@ -198,6 +198,14 @@ fn set_aside(path: &Path) -> io::Result<Option<PathBuf>> {
 
 fn has_secrets(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT EXISTS (SELECT * FROM secret)", [], |row| row.get(0))
+}
+
+/// Returns how many there were; two versions are of one secret.
+fn forget_secrets(tx: &Transaction<'_>) -> rusqlite::Result<usize> {
+    let mut names = tx.prepare("SELECT DISTINCT name FROM secret")?;
+    let count = names.query_map([], |_| Ok(()))?.count();
+    tx.execute("DELETE FROM secret", [])?;
+    Ok(count)
 }
 
 fn stored_check(connection: &Connection) -> rusqlite::Result<Option<[u8; 32]>> {

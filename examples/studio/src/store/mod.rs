@@ -73,7 +73,7 @@ pub struct Store {
 /// What [`Store::reset_keys`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyReset {
-    /// How many secrets were forgotten.
+    /// How many secrets were forgotten, whatever number of versions of each.
     pub secrets_forgotten: usize,
     /// Where the key file that was there is now.
     pub old_key_at: Option<PathBuf>,

@@ -16,11 +16,18 @@ struct Migration {
 }
 
 /// All steps; the first leads to version 1. What was released is never changed.
-const MIGRATIONS: &[Migration] = &[Migration {
-    what: "destinations, secrets, events, removals, pause and claims",
-    apply: include_str!("schema/1.sql"),
-    undo: include_str!("schema/1.undo.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        what: "destinations, secrets, events, removals, pause and claims",
+        apply: include_str!("schema/1.sql"),
+        undo: include_str!("schema/1.undo.sql"),
+    },
+    Migration {
+        what: "versions of a secret side by side, and the generation that a removal means",
+        apply: include_str!("schema/2.sql"),
+        undo: include_str!("schema/2.undo.sql"),
+    },
+];
 
 /// Opens the database of the folder, checks it, and brings it to the newest version.
 pub(super) fn open(folder: &Folder, clock: &dyn Clock) -> Result<Connection, OpenError> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use lunora_core::{
     SecretString,
     domain::{SecretName, SecretVersion},
-    port::{ErrorKind, PortError, Revealed, SecretStore},
+    port::{ErrorKind, Forget, PortError, Revealed, SecretStore, Which},
 };
 use rusqlite::{Connection, Transaction};
 
@@ -15,7 +15,7 @@ use super::{
     row::Fields,
 };
 
-/// Secrets in SQLite, each encrypted under its name and version.
+/// Secrets in SQLite, each version a row of its own, encrypted under its name and version.
 ///
 /// While the key is lost or does not fit, `reveal` fails with
 /// [`Corrupt`](ErrorKind::Corrupt) and `keep` with [`Denied`](ErrorKind::Denied), whose
@@ -49,9 +49,7 @@ impl SecretStore for SqliteSecretStore {
                 .seal(&row, version, &text)
                 .map_err(|error| Failure::new(ErrorKind::Unexpected, error))?;
             tx.prepare_cached(
-                "INSERT INTO secret (name, version, nonce, ciphertext) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (name) DO UPDATE SET
-                 version = excluded.version, nonce = excluded.nonce, ciphertext = excluded.ciphertext",
+                "INSERT INTO secret (name, version, nonce, ciphertext) VALUES (?1, ?2, ?3, ?4)",
             )?
             .execute((&row, version, nonce, ciphertext))?;
             Ok(SecretVersion(version.cast_unsigned()))
@@ -59,16 +57,25 @@ impl SecretStore for SqliteSecretStore {
         self.db.write("keep secret", name, work).await
     }
 
-    async fn reveal(&self, name: &SecretName) -> Result<Option<Revealed>, PortError> {
+    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError> {
         let (keyring, row) = (Arc::clone(&self.keyring), name.to_string());
-        let work = move |connection: &mut Connection| select(connection, &keyring, &row);
+        let work = move |connection: &mut Connection| select(connection, &keyring, &row, which);
         self.db.run("reveal secret", name, work).await
     }
 
-    async fn forget(&self, name: &SecretName) -> Result<(), PortError> {
+    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
         let row = name.to_string();
         let work = move |tx: &Transaction<'_>| {
-            tx.execute("DELETE FROM secret WHERE name = ?1", [&row])?;
+            let all = "DELETE FROM secret WHERE name = ?1";
+            match which {
+                Forget::All => tx.execute(all, [&row])?,
+                Forget::Before(version) => {
+                    tx.execute(&format!("{all} AND version < ?2"), (&row, number(version)))?
+                }
+                Forget::Only(version) => {
+                    tx.execute(&format!("{all} AND version = ?2"), (&row, number(version)))?
+                }
+            };
             Ok(())
         };
         self.db.write("forget secret", name, work).await
@@ -79,9 +86,17 @@ fn select(
     connection: &Connection,
     keyring: &Keyring,
     name: &str,
+    which: Which,
 ) -> Result<Option<Revealed>, Failure> {
-    let mut statement = connection.prepare_cached("SELECT * FROM secret WHERE name = ?1")?;
-    let mut rows = statement.query([name])?;
+    let version = match which {
+        Which::Latest => None,
+        Which::Version(version) => Some(number(version)),
+    };
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM secret WHERE name = ?1 AND version = coalesce(?2, version)
+         ORDER BY version DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query((name, version))?;
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
@@ -99,4 +114,9 @@ fn select(
         .map_err(|error| fields.unreadable("ciphertext", error))?;
     let version = SecretVersion(version.cast_unsigned());
     Ok(Some(Revealed { text, version }))
+}
+
+/// What the column says; no version is as high as those that it has no room for.
+fn number(version: SecretVersion) -> i64 {
+    i64::try_from(version.0).unwrap_or(i64::MAX)
 }

@@ -12,7 +12,7 @@ use std::{
 use lunora_core::{
     ExposeSecret,
     domain::SecretName,
-    port::{PortError, SecretStore},
+    port::{PortError, SecretStore, Which},
 };
 use lunora_studio::store::{KeySource, OpenError, Store};
 use lunora_testkit::clock::ManualClock;
@@ -96,7 +96,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
 }
 
 pub(crate) fn revealed(store: &Store, name: &SecretName) -> Result<Option<String>, PortError> {
-    let revealed = run(store.secrets().reveal(name))?;
+    let revealed = run(store.secrets().reveal(name, Which::Latest))?;
     Ok(revealed.map(|it| it.text.expose_secret().to_owned()))
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use lunora_core::{
     SecretString,
     domain::{Leg, SecretName},
-    port::{DestinationRepoExt as _, ErrorKind, PortError, SecretStore as _},
+    port::{DestinationRepoExt as _, ErrorKind, Forget, PortError, SecretStore as _, Which},
 };
 use lunora_studio::store::{KeyProblem, KeySource, KeyState, OpenError, Store};
 use lunora_testkit::{
@@ -64,7 +64,7 @@ fn no_secret_is_in_a_file_in_the_clear() {
         for n in 0..50 {
             keep(&store, n, &format!("{CANARY}-{round}-{n}")).unwrap();
         }
-        run(store.secrets().forget(&name(round))).unwrap();
+        run(store.secrets().forget(&name(round), Forget::All)).unwrap();
     }
     let searched = |files: Vec<(std::path::PathBuf, Vec<u8>)>, wal: bool| {
         assert_eq!(
@@ -120,13 +120,17 @@ fn a_ciphertext_stands_for_its_own_name_and_version_alone() {
     let swaps = [
         "UPDATE secret SET version = version + 100",
         "UPDATE secret SET (version, nonce, ciphertext) =
-         (SELECT version, nonce, ciphertext FROM secret WHERE name LIKE '%dest-2%')",
+         (SELECT version, nonce, ciphertext FROM secret WHERE name LIKE '%dest-2%')
+         WHERE version = (SELECT max(version) FROM secret)",
+        "UPDATE secret SET (nonce, ciphertext) =
+         (SELECT nonce, ciphertext FROM secret ORDER BY version LIMIT 1)",
         "UPDATE secret SET ciphertext = x''",
     ];
     for swap in swaps {
         let data = used();
         let store = data.open();
         keep(&store, 2, "other").unwrap();
+        keep(&store, 1, "later").unwrap();
         data.sql().execute(swap, []).unwrap();
 
         let refused = revealed(&store, &name(1)).unwrap_err();
@@ -137,6 +141,28 @@ fn a_ciphertext_stands_for_its_own_name_and_version_alone() {
         assert!(told.contains(place), "{told}");
         assert!(!told.contains(CANARY));
     }
+}
+
+#[test]
+fn what_is_forgotten_leaves_nothing_in_the_database() {
+    let data = Data::new();
+    let store = data.open();
+    let mut sealed: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..3 {
+        keep(&store, 1, CANARY).unwrap();
+        let last = "SELECT ciphertext FROM secret ORDER BY version DESC LIMIT 1";
+        sealed.push(data.sql().query_row(last, [], |row| row.get(0)).unwrap());
+    }
+    let last = run(store.secrets().reveal(&name(1), Which::Latest));
+    let before = Forget::Before(last.unwrap().unwrap().version);
+    run(store.secrets().forget(&name(1), before)).unwrap();
+    drop(store);
+
+    let bytes = fs::read(data.file("studio.db")).unwrap();
+    let there = |it: &Vec<u8>| bytes.windows(it.len()).any(|bytes| bytes == it);
+    let there: Vec<bool> = sealed.iter().map(there).collect();
+
+    assert_eq!(there, [false, false, true]);
 }
 
 #[test]
@@ -281,10 +307,12 @@ fn a_credential_that_is_not_there_is_told() {
 #[test]
 fn a_reset_forgets_the_secrets_and_nothing_else() {
     let data = used();
-    let version = run(data.open().secrets().reveal(&name(1)))
-        .unwrap()
-        .unwrap()
-        .version;
+    // Its versions are one secret.
+    let store = data.open();
+    keep(&store, 1, CANARY).unwrap();
+    let latest = run(store.secrets().reveal(&name(1), Which::Latest));
+    let version = latest.unwrap().unwrap().version;
+    drop(store);
     fs::write(data.file("studio.key"), [7; 32]).unwrap();
 
     let done = reset(&data);

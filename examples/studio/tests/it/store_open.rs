@@ -2,7 +2,11 @@
 
 use std::{fs, os::unix::process::CommandExt as _, path::PathBuf, time::Duration};
 
-use lunora_core::port::DestinationRepoExt as _;
+use lunora_core::{
+    ExposeSecret as _,
+    domain::{Leg, Removal, RemovalCause, SecretName, SecretRef},
+    port::{ControlStore as _, DestinationRepoExt as _, SecretStore as _, Which},
+};
 use lunora_studio::store::{KeySource, KeyState, OpenError, Store};
 use lunora_testkit::{clock::ManualClock, sample};
 use tempfile::TempDir;
@@ -40,6 +44,66 @@ fn an_empty_file_becomes_a_database() {
         .unwrap();
     assert!(what.contains("destinations"), "{what}");
     assert_eq!(at, "2026-01-02T03:04:05.000000000Z");
+}
+
+/// Undoes the newest step, as an older program asks for, and returns its version.
+fn take_a_step_back(data: &Data) -> i64 {
+    let sql = data.sql();
+    let newest = "SELECT version, undo FROM migration ORDER BY version DESC LIMIT 1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
+    let (version, undo) = sql.query_row(newest, [], read).unwrap();
+    sql.execute_batch(&undo).unwrap();
+    version
+}
+
+#[test]
+fn the_step_to_versions_of_secrets_keeps_what_is_there_and_so_does_its_undo() {
+    let data = Data::new();
+    let store = data.open();
+    let name = |n| SecretName::StreamKey(sample::destination_id(n), Leg::Primary);
+    let keep = |n, m| run(store.secrets().keep(&name(n), &sample::secret(m))).unwrap();
+    // A row refers to the middle one of three, and nothing to the others.
+    let [_, referred, _] = [1, 2, 3].map(|m| keep(1, m));
+    let [_, last] = [4, 5].map(|m| keep(2, m));
+    let mut row = sample::destination(1);
+    let key = SecretRef::new(referred, &sample::secret(2), &store.hash_key());
+    row.primary.as_mut().unwrap().key = Some(key);
+    row.generation = 7;
+    run(store.destinations().create(&row)).unwrap();
+    let [deleted, other] = [1, 2].map(sample::removal);
+    let unfinished = |removal: &Removal| Removal {
+        cause: RemovalCause::ChangeUnfinished,
+        ..removal.clone()
+    };
+    for removal in [&unfinished(&deleted), &deleted, &unfinished(&other)] {
+        run(store.control().record_removal(removal)).unwrap();
+    }
+    drop(store);
+
+    assert_eq!(take_a_step_back(&data), 2);
+    let causes = "SELECT group_concat(cause) FROM (SELECT * FROM removal ORDER BY destination)";
+    let causes: String = data.sql().query_row(causes, [], |row| row.get(0)).unwrap();
+    assert_eq!(causes, "deleted,create_unfinished");
+
+    let store = data.open();
+    for (n, version, m) in [(1, referred, 2), (2, last, 5)] {
+        for which in [Which::Latest, Which::Version(version)] {
+            let found = run(store.secrets().reveal(&name(n), which));
+            let found = found.unwrap().unwrap();
+            assert_eq!(found.version, version);
+            let text = sample::secret(m);
+            assert_eq!(found.text.expose_secret(), text.expose_secret());
+        }
+    }
+    let later = run(store.secrets().keep(&name(1), &sample::secret(6))).unwrap();
+    assert!(last < later);
+    // What a removal meant was the row that is there, if there is one.
+    let expected = [(deleted, 7), (unfinished(&other), 0)];
+    let expected = expected.map(|(removal, generation)| Removal {
+        generation,
+        ..removal
+    });
+    assert_eq!(run(store.control().removals()).unwrap(), expected);
 }
 
 #[test]
@@ -119,7 +183,9 @@ fn a_damaged_database_is_refused() {
 
     let refusal = data.refusal();
 
-    assert!(refusal.contains("put a backup in its place"), "{refusal}");
+    let database = data.file("studio.db").display().to_string();
+    let advice = format!("put a backup in its place, and remove {database}-wal and {database}-shm");
+    assert!(refusal.contains(&advice), "{refusal}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use lunora_core::{
     domain::{EventSeq, Leg, SecretName},
     port::{
         ControlStore as _, DestinationRepo as _, DestinationRepoExt as _, ErrorKind, EventLog as _,
-        Expect, PortError, SecretStore as _,
+        Expect, PortError, SecretStore as _, Which,
     },
 };
 use lunora_studio::store::{SqliteEventLog, Store};
@@ -67,6 +67,7 @@ fn a_value_that_cannot_be_read_says_where_it_is() {
         ("event", "at", "'later'"),
         ("event", "destination", "'no id'"),
         ("removal", "cause", "'boredom'"),
+        ("removal", "recorded_at", "'before'"),
         ("pause", "until", "'forever'"),
         ("claim", "request", "'zz'"),
     ];
@@ -117,7 +118,7 @@ async fn write_one_of_each(store: &Store) -> Result<(), PortError> {
 
 async fn read_each(store: &Store) -> Result<(), PortError> {
     store.destinations().list_all().await?;
-    store.secrets().reveal(&secret()).await?;
+    store.secrets().reveal(&secret(), Which::Latest).await?;
     store.events().read(EventSeq(0), 10).await?;
     let control = store.control();
     control.removals().await?;
