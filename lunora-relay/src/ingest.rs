@@ -5,7 +5,13 @@
 //! has sent nothing for two seconds makes room, since the newcomer is most likely the same encoder
 //! come back after its network broke.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use lunora_core::{
     ExposeSecret, SecretString,
@@ -14,32 +20,39 @@ use lunora_core::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    time::{error::Elapsed, sleep, timeout},
+    task::yield_now,
+    time::{Instant, error::Elapsed, sleep, timeout},
 };
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::{
     fanout::{Feed, Hub, Place},
+    lobby::{Lobby, Seat},
+    lock::lock,
     wire::{
         SessionError,
         handshake::{HandshakeError, Progress, RANDOM_LEN, ServerHandshake},
+        message::MessageKind,
         server::{ServerEvent, ServerSession},
     },
 };
 
 /// The application that encoders name.
 pub(crate) const APP: &str = "live";
-/// More connections than this at a time are turned away.
-const CONNECTIONS_MAX: usize = 32;
 /// Within which a connection must publish.
 const PUBLISH_MAX: Duration = Duration::from_secs(10);
-/// A publisher that sends nothing for this long is gone.
+/// A publisher that sends no sound and no picture for this long is gone, whatever else it says.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 /// How long a goodbye may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 /// What is read at once: about two frames of a good picture.
 const BUFFER: usize = 64 * 1024;
+/// The same for one that has not published, whose turns are to be short.
+const EARLY_BUFFER: usize = 4 * 1024;
+/// What one may say in all before it publishes.
+const EARLY_MAX: usize = 256 * 1024;
+/// How often refused keys are worth a line in the log.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// Slows down those who guess keys.
 const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 
@@ -48,6 +61,8 @@ const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Doorkeeper {
     hash_key: HashKey,
     expected: Digest,
+    /// When a refusal was told last, and how many were not told since.
+    refusals: Mutex<(Option<Instant>, u64)>,
 }
 
 impl Doorkeeper {
@@ -58,7 +73,23 @@ impl Doorkeeper {
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let hash_key = HashKey::new(random);
         let expected = hash_key.digest([key.expose_secret().as_bytes()]);
-        Ok(Self { hash_key, expected })
+        Ok(Self {
+            hash_key,
+            expected,
+            refusals: Mutex::default(),
+        })
+    }
+
+    /// Counts a refusal at `now`; says how many went untold if this one is to be told.
+    fn refused(&self, now: Instant) -> Option<u64> {
+        let mut refusals = lock(&self.refusals);
+        let (told, untold) = &mut *refusals;
+        if told.is_some_and(|told| now - told < TOLD_EVERY) {
+            *untold += 1;
+            return None;
+        }
+        *told = Some(now);
+        Some(std::mem::take(untold))
     }
 
     fn admits(&self, app: &SecretString, stream_name: &SecretString) -> bool {
@@ -77,8 +108,10 @@ impl Doorkeeper {
 enum IngestError {
     #[error("it did not publish in time")]
     Late,
-    #[error("it sent nothing for {} s", IDLE_MAX.as_secs())]
+    #[error("it sent no media for {} s", IDLE_MAX.as_secs())]
     Idle,
+    #[error("it said more than {EARLY_MAX} bytes before it published")]
+    Verbose,
     #[error("the publish key is wrong")]
     WrongKey,
     #[error(transparent)]
@@ -95,7 +128,7 @@ enum IngestError {
 
 /// Lets encoders in, for ever.
 pub(crate) async fn run(listener: TcpListener, doorkeeper: Arc<Doorkeeper>, hub: Arc<Hub>) {
-    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let lobby = Arc::new(Lobby::default());
     loop {
         let (socket, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -106,28 +139,35 @@ pub(crate) async fn run(listener: TcpListener, doorkeeper: Arc<Doorkeeper>, hub:
                 continue;
             }
         };
-        let Ok(seat) = Arc::clone(&seats).try_acquire_owned() else {
-            debug!(%peer, "turned away: too many connections");
-            continue;
-        };
+        let seat = lobby.enter(peer.ip());
         let (doorkeeper, hub) = (Arc::clone(&doorkeeper), Arc::clone(&hub));
         let serving = async move {
-            serve(socket, peer, &doorkeeper, &hub).await;
-            drop(seat);
+            let evicted = seat.evicted();
+            tokio::select! {
+                () = serve(socket, peer, seat, &doorkeeper, &hub) => {}
+                () = evicted.notified() => debug!(%peer, "made room for another"),
+            }
         };
         tokio::spawn(serving.instrument(info_span!("encoder", %peer)));
     }
 }
 
-async fn serve(socket: TcpStream, peer: SocketAddr, doorkeeper: &Doorkeeper, hub: &Arc<Hub>) {
+async fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    seat: Seat,
+    doorkeeper: &Doorkeeper,
+    hub: &Arc<Hub>,
+) {
     // A failing option costs latency and nothing else.
     let _ = socket.set_nodelay(true);
-    let (session, fourcc, buffer) = (ServerSession::new(), Vec::new(), vec![0; BUFFER]);
     let mut visit = Visit {
         socket,
-        session,
-        fourcc,
-        buffer,
+        seat: Some(seat),
+        session: ServerSession::new(),
+        fourcc: Vec::new(),
+        buffer: vec![0; EARLY_BUFFER],
+        said: 0,
     };
     let arrival = timeout(PUBLISH_MAX, visit.arrive(doorkeeper, hub));
     let feed = arrival.await.unwrap_or(Err(IngestError::Late));
@@ -143,10 +183,16 @@ async fn serve(socket: TcpStream, peer: SocketAddr, doorkeeper: &Doorkeeper, hub
     match ended {
         Ok(()) => info!("the encoder left"),
         Err(error @ (IngestError::WrongKey | IngestError::InUse(_))) => {
-            warn!("refused an encoder: {error}");
+            match doorkeeper.refused(Instant::now()) {
+                Some(0) => warn!("refused an encoder: {error}"),
+                Some(untold) => warn!(untold, "refused an encoder, as others before: {error}"),
+                None => debug!("refused an encoder: {error}"),
+            }
             sleep(REFUSAL_WAIT).await;
         }
-        Err(IngestError::Late | IngestError::Handshake(_)) => debug!(%peer, "not an encoder"),
+        Err(IngestError::Late | IngestError::Verbose | IngestError::Handshake(_)) => {
+            debug!(%peer, "not an encoder");
+        }
         Err(error) => warn!("lost an encoder: {error}"),
     }
 }
@@ -154,9 +200,13 @@ async fn serve(socket: TcpStream, peer: SocketAddr, doorkeeper: &Doorkeeper, hub
 /// One connection of an encoder.
 struct Visit {
     socket: TcpStream,
+    /// Until it publishes.
+    seat: Option<Seat>,
     session: ServerSession,
     fourcc: Vec<String>,
     buffer: Vec<u8>,
+    /// How much it said before it published.
+    said: usize,
 }
 
 impl Visit {
@@ -192,7 +242,10 @@ impl Visit {
             Err(IngestError::WrongKey)
         };
         match &feed {
-            Ok(_) => self.session.accept_publish(),
+            Ok(_) => {
+                (self.seat, self.buffer) = (None, vec![0; BUFFER]);
+                self.session.accept_publish();
+            }
             Err(error) => self.session.reject_publish(REFUSED, &error.to_string()),
         }
         self.answer().await?;
@@ -201,10 +254,16 @@ impl Visit {
 
     /// From the accepted publish to its end.
     async fn stay(&mut self, mut feed: Feed) -> Result<(), IngestError> {
+        let mut heard = Instant::now();
         loop {
             while let Some(event) = self.session.poll_event() {
                 match event {
-                    ServerEvent::Media(message) => feed.send(message)?,
+                    ServerEvent::Media(message) => {
+                        if matches!(message.kind, MessageKind::Audio | MessageKind::Video) {
+                            heard = Instant::now();
+                        }
+                        feed.send(message)?;
+                    }
                     ServerEvent::Unpublished => return Ok(()),
                     ServerEvent::ConnectRequested { .. } | ServerEvent::PublishRequested { .. } => {
                     }
@@ -216,7 +275,12 @@ impl Visit {
             {
                 feed.flush();
             }
-            if self.talk(IDLE_MAX).await?.is_none() {
+            let patience = IDLE_MAX.saturating_sub(heard.elapsed());
+            // With something to read at any time, no timeout would ever be looked at.
+            if patience.is_zero() {
+                return Err(IngestError::Idle);
+            }
+            if self.talk(patience).await?.is_none() {
                 return Ok(());
             }
         }
@@ -257,6 +321,13 @@ impl Visit {
         if len == 0 {
             return Ok(None);
         }
+        if self.seat.is_some() {
+            self.said += len;
+            if EARLY_MAX < self.said {
+                return Err(IngestError::Verbose);
+            }
+            yield_now().await;
+        }
         self.session
             .handle_input(self.buffer.get(..len).unwrap_or_default())?;
         Ok(Some(()))
@@ -274,4 +345,21 @@ async fn in_time<T>(patience: Duration, doing: impl Future<Output = T>) -> Resul
     timeout(patience, doing)
         .await
         .map_err(|_: Elapsed| IngestError::Idle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guesses_of_a_key_do_not_fill_the_log() {
+        let doorkeeper = Doorkeeper::new(&"key".into()).unwrap();
+        let start = Instant::now();
+
+        assert_eq!(doorkeeper.refused(start), Some(0));
+        for _ in 0..1_000 {
+            assert_eq!(doorkeeper.refused(start), None);
+        }
+        assert_eq!(doorkeeper.refused(start + TOLD_EVERY), Some(1_000));
+    }
 }

@@ -21,6 +21,7 @@ mod dial;
 mod engine;
 mod fanout;
 mod ingest;
+mod lobby;
 mod lock;
 mod news;
 mod output;

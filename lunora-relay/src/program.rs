@@ -34,15 +34,16 @@ impl ProgramFacts {
         }
     }
 
-    /// Takes note of what was just sent; true if it is news.
+    /// Takes note of what was just sent, by a feed that maybe begins with it; true if it is news.
     pub(crate) fn update(
         &mut self,
         on_air: OnAir,
+        begins: bool,
         [video, audio]: [Option<Codec>; 2],
         now: impl FnOnce() -> Timestamp,
     ) -> bool {
         let before = *self;
-        if self.on_air != on_air {
+        if begins || self.on_air != on_air {
             *self = Self::new(on_air, now());
         }
         self.video = video.or(self.video);
@@ -81,5 +82,27 @@ impl Program {
             audio,
             bitrate_bps,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_encoder_has_neither_the_codecs_nor_the_age_of_the_one_before() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut facts = ProgramFacts::new(OnAir::Nothing, at(0));
+        facts.update(
+            OnAir::Encoder,
+            true,
+            [Some(Codec::Avc), Some(Codec::Aac)],
+            || at(1),
+        );
+
+        assert!(facts.update(OnAir::Encoder, true, [None, Some(Codec::Aac)], || at(2)));
+
+        assert_eq!((facts.video, facts.since), (None, at(2)));
+        assert!(!facts.update(OnAir::Encoder, false, [None, None], || at(3)));
     }
 }

@@ -16,7 +16,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     lane::Lane,
     packet::{Input, Packet, Role, Track},
-    program::Program,
+    program::{DARK_AFTER, Program},
     timeline::Timeline,
 };
 use crate::{
@@ -142,6 +142,7 @@ impl Hub {
             fourcc,
             was_on_air: false,
             opening: Default::default(),
+            sound_since: None,
         })
     }
 
@@ -160,8 +161,9 @@ impl Hub {
         lock(&self.inner).lanes.remove(&number);
     }
 
-    fn show(&self, on_air: OnAir, codecs: [Option<Codec>; 2]) {
-        let update = |facts: &mut ProgramFacts| facts.update(on_air, codecs, || self.clock.now());
+    fn show(&self, on_air: OnAir, begins: bool, codecs: [Option<Codec>; 2]) {
+        let now = || self.clock.now();
+        let update = |facts: &mut ProgramFacts| facts.update(on_air, begins, codecs, now);
         if self.facts.send_if_modified(update) {
             self.news.tell();
         }
@@ -220,6 +222,8 @@ pub(crate) struct Feed {
     was_on_air: bool,
     /// Headers that wait for the frame with which the feed goes on air.
     opening: [Option<Input>; Track::COUNT],
+    /// The time of the first sound since the last picture, while it waits for a keyframe.
+    sound_since: Option<u32>,
 }
 
 impl Feed {
@@ -232,12 +236,13 @@ impl Feed {
         let mut inner = lock(&self.hub.inner);
         self.hold(&mut inner, now)?;
         self.hub.bytes_in.fetch_add(input.len() as u64, Relaxed);
-        if inner.on_air != Some(self.number) {
+        let begins = inner.on_air != Some(self.number);
+        if begins {
             if self.was_on_air {
                 // Its headers were sent and are forgotten: it has to begin anew.
                 return Err(Replaced);
             }
-            if !self.opens(&input) {
+            if !self.opens(&input) && !lacks_pictures(&mut self.sound_since, &input) {
                 if input.role == Role::Header {
                     let track = input.track.index();
                     self.opening[track] = Some(input);
@@ -249,6 +254,10 @@ impl Feed {
             inner.fourcc.clone_from(&self.fourcc);
             inner.timeline.restart();
             inner.program.restart();
+            if input.track == Track::Audio {
+                // A header of pictures may be there; of pictures there is none in sight.
+                inner.program.expect_no_picture();
+            }
         }
         let codec_of = |track: Track, opening: &[Option<Input>; Track::COUNT]| {
             let header = opening[track.index()].as_ref().map(|input| input.codec);
@@ -270,7 +279,7 @@ impl Feed {
             Place::Demo => OnAir::Demo,
             Place::Encoder => OnAir::Encoder,
         };
-        self.hub.show(on_air, codecs);
+        self.hub.show(on_air, begins, codecs);
         Ok(())
     }
 
@@ -312,6 +321,21 @@ impl Feed {
     }
 }
 
+/// Whether so much sound came without a picture, since the time noted, that none is to be waited for.
+fn lacks_pictures(sound_since: &mut Option<u32>, input: &Input) -> bool {
+    match (input.track, input.role) {
+        (Track::Video, Role::Frame) => *sound_since = None,
+        (Track::Audio, Role::Frame) => {
+            let since = *sound_since.get_or_insert(input.timestamp);
+            let waited = u64::from(input.timestamp.wrapping_sub(since));
+            // Half of all numbers are ahead, the other half behind.
+            return (DARK_AFTER..1 << 31).contains(&waited);
+        }
+        _ => {}
+    }
+    false
+}
+
 impl Drop for Feed {
     fn drop(&mut self) {
         let mut inner = lock(&self.hub.inner);
@@ -326,7 +350,7 @@ impl Drop for Feed {
             inner.on_air = None;
             let idle = inner.idle();
             drop(inner);
-            self.hub.show(idle, [None; 2]);
+            self.hub.show(idle, false, [None; 2]);
         }
     }
 }

@@ -9,6 +9,9 @@ const GROUP_SIZE_MAX: usize = 4 << 20;
 /// The most packets that are kept of one.
 pub(super) const GROUP_LEN_MAX: usize = 8_192;
 
+/// Sound that goes on for this long without any picture is a program of its own, in milliseconds.
+pub(super) const DARK_AFTER: u64 = 5_000;
+
 /// The headers in force and the current group of pictures.
 #[derive(Debug, Default)]
 pub(crate) struct Program {
@@ -19,6 +22,10 @@ pub(crate) struct Program {
     /// How long the group before lasted, in milliseconds.
     span_before: u64,
     has_video: bool,
+    /// The time of the last picture, or else of the first sound that had none.
+    pictured: Option<u64>,
+    /// Whether pictures stopped, so that newcomers need not wait for one.
+    dark: bool,
 }
 
 /// A header and which one it is.
@@ -54,7 +61,32 @@ impl Program {
             }
         }
         self.has_video |= packet.track == Track::Video;
+        self.watch(packet);
         if GROUP_SIZE_MAX < self.group_size || GROUP_LEN_MAX < self.group.len() {
+            self.clear_group();
+        }
+    }
+
+    /// No picture is to be waited for until there is a keyframe.
+    pub(crate) fn expect_no_picture(&mut self) {
+        self.dark = true;
+    }
+
+    /// Whether there are pictures, and none of them is missing.
+    fn watch(&mut self, packet: &Packet) {
+        if !packet.is_frame() || !self.has_video {
+            return;
+        }
+        if packet.track == Track::Video {
+            self.pictured = Some(packet.time);
+            self.dark &= packet.role != Role::Key;
+            return;
+        }
+        let pictured = *self.pictured.get_or_insert(packet.time);
+        let patience = DARK_AFTER.max(self.span_before);
+        if patience < packet.time.saturating_sub(pictured) && !self.dark {
+            self.dark = true;
+            // Newcomers begin with the sound of now instead of the last picture.
             self.clear_group();
         }
     }
@@ -67,13 +99,14 @@ impl Program {
         {
             return;
         }
+        // The group that is kept needs the headers before. A track that had none needs none.
+        let is_change = slot.is_some();
         self.written += 1;
         *slot = Some(Header {
             packet: packet.clone(),
             generation: self.written,
         });
-        // The group that is kept needs the header before.
-        if packet.track == Track::Video {
+        if packet.track == Track::Video || (packet.track == Track::Audio && is_change) {
             self.clear_group();
         }
     }
@@ -118,7 +151,7 @@ impl Program {
     pub(crate) fn is_entry(&self, packet: &Packet) -> bool {
         match packet.role {
             Role::Key => true,
-            Role::Frame => packet.track == Track::Audio && !self.has_video,
+            Role::Frame => packet.track == Track::Audio && (!self.has_video || self.dark),
             Role::Header | Role::Extra => false,
         }
     }

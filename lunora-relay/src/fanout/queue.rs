@@ -40,6 +40,8 @@ pub(crate) struct Queue {
     stream_id: u32,
     /// Nothing is taken before a packet that a receiver can start with.
     waiting: bool,
+    /// Whether the receiver began with sound, so that pictures are of no use before a keyframe.
+    keyless: bool,
     /// Whether the receiver was ever sent to.
     entered: bool,
     /// Whether it got some of that.
@@ -100,6 +102,7 @@ impl Queue {
             session_size: 0,
             stream_id,
             waiting: true,
+            keyless: true,
             entered: false,
             begun: false,
             origin: None,
@@ -114,7 +117,7 @@ impl Queue {
         let Some(first) = program.group().first() else {
             return;
         };
-        self.origin = Some(first.time);
+        (self.origin, self.keyless) = (Some(first.time), false);
         self.enter(program, first.time);
         program
             .group()
@@ -137,6 +140,10 @@ impl Queue {
             self.origin.get_or_insert(packet.time);
             self.enter(program, packet.time);
         }
+        if self.keyless && packet.track == Track::Video && packet.role == Role::Frame {
+            return;
+        }
+        self.keyless &= packet.role != Role::Key;
         if packet.role == Role::Header {
             let header = program.header(packet.track);
             self.generations[packet.track.index()] = header.map_or(0, |header| header.generation);
@@ -258,7 +265,7 @@ impl Queue {
         });
         (self.size, self.size_max, self.len_max) = (size, SIZE_MAX, LEN_MAX);
         self.dropped += dropped;
-        self.waiting = true;
+        (self.waiting, self.keyless) = (true, true);
         if !self.begun {
             self.origin = None;
         }

@@ -301,6 +301,48 @@ fn session_bytes_go_out_before_what_waits_and_never_inside_a_message() {
 }
 
 #[test]
+fn sound_that_goes_on_without_pictures_is_a_start_until_there_is_one() {
+    let mut world = World::new();
+    world.headers(0, 1);
+    world.picture(0, true, 10);
+    for time in (20..=5_020).step_by(20) {
+        world.sound(time);
+    }
+    assert!(world.program.group().is_empty());
+    world.queue = Queue::new(1);
+    world.queue.join(&world.program);
+    world.sound(5_040);
+    world.picture(5_050, false, 10);
+    world.sound(5_060);
+    world.picture(5_080, true, 10);
+    world.picture(5_120, false, 10);
+    world.take_all();
+
+    let expected = [
+        ('d', 0, 0),
+        ('v', 0, 0),
+        ('a', 0, 0),
+        ('a', 1, 0),
+        ('a', 1, 20),
+        ('v', 1, 40),
+        ('v', 1, 80),
+    ];
+    assert_eq!(world.got(), expected);
+}
+
+#[test]
+fn sound_behind_another_header_is_never_handed_out_with_the_group_before_it() {
+    let mut world = World::new();
+    world.headers(0, 1);
+    world.picture(0, true, 10);
+    world.sound(10);
+    world.offer(MessageKind::Audio, 20, &[0xaf, 0, 2]);
+    world.sound(20);
+
+    assert!(world.program.group().is_empty());
+}
+
+#[test]
 fn answers_that_nobody_reads_have_an_end_and_cost_no_media() {
     let mut world = World::new();
     world.headers(0, 1);

@@ -4,13 +4,15 @@ use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
+    time::Duration,
 };
 
 use lunora_core::domain::{FaultCode, OutputState};
 use lunora_relay::{
-    Idle,
+    Idle, OnAir,
     wire::{
         handshake::{Progress, RANDOM_LEN, ServerHandshake},
+        message::MessageKind,
         server::{ServerEvent, ServerSession},
     },
 };
@@ -161,4 +163,92 @@ async fn a_server_that_never_stops_talking_delays_nobody_else() {
     }
     assert_eq!(sibling.publishes().len(), 1);
     stage.relay.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_encoder_gets_in_past_any_number_of_idle_connections() {
+    let stage = Stage::start(Idle::Nothing);
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        idle.push(TcpStream::connect(stage.address()).unwrap());
+    }
+
+    let mut encoder = stage.encoder().await;
+
+    // Nor does it go when more come.
+    for _ in 0..100 {
+        idle.push(TcpStream::connect(stage.address()).unwrap());
+    }
+    let sink = sink().await;
+    stage
+        .push(1, &format!("rtmp://{}/app", sink.address()), "k")
+        .await;
+    let mut footage = Footage::new(1);
+    encoder.send(&footage.headers()).await;
+    encoder.send(&footage.group()).await;
+    until(&sink, "k", |publish| publish.facts.video_frames == 10).await;
+}
+
+#[tokio::test]
+async fn who_has_not_published_is_not_listened_to_for_long() {
+    let stage = Stage::start(Idle::Nothing);
+    let address = stage.address();
+    let talking = tokio::task::spawn_blocking(move || -> io::Result<usize> {
+        let mut socket = TcpStream::connect(address)?;
+        socket.write_all(&[&[3][..], &[0; 1536]].concat())?;
+        let mut answer = vec![0; 1 + 2 * 1536];
+        socket.read_exact(&mut answer)?;
+        socket.write_all(&answer[1..=1536])?;
+        let acks = [2, 0, 0, 0, 0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 1].repeat(4096);
+        let mut said = 0;
+        while socket.write_all(&acks).is_ok() {
+            said += acks.len();
+        }
+        Ok(said)
+    });
+
+    let said = talking.await.unwrap().unwrap();
+
+    // What was not read lay in the sockets.
+    assert!(said < 64 << 20, "{said}");
+}
+
+#[tokio::test]
+async fn an_encoder_that_only_says_that_it_is_there_is_gone() {
+    let stage = Stage::start(Idle::Nothing);
+    let (mut encoder, mut footage) = (stage.encoder().await, Footage::new(1));
+    encoder.send(&footage.headers()).await;
+    encoder.send(&footage.group()).await;
+    let mut pings = 0;
+
+    while pings < 400 && encoder.ping().await {
+        pings += 1;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    assert!(pings < 400, "40 s without a picture");
+    assert_eq!(stage.relay.program().on_air, OnAir::Nothing);
+}
+
+#[tokio::test]
+async fn a_program_that_announces_pictures_and_has_none_is_sent_all_the_same() {
+    let (stage, sink) = (Stage::start(Idle::Nothing), sink().await);
+    stage
+        .push(1, &format!("rtmp://{}/app", sink.address()), "k")
+        .await;
+    let (mut encoder, mut footage) = (stage.encoder().await, Footage::new(1));
+    encoder.send(&footage.headers()).await;
+    let playing = async {
+        loop {
+            let mut sound = footage.group();
+            sound.retain(|message| message.kind == MessageKind::Audio);
+            encoder.send(&sound).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+
+    tokio::select! {
+        () = playing => {}
+        _ = until(&sink, "k", |publish| 100 < publish.facts.audio_frames) => {}
+    }
 }

@@ -38,8 +38,6 @@ pub struct ChunkLimits {
     pub media: usize,
     /// The longest message of any other kind.
     pub other: usize,
-    /// The largest chunk size a peer may set.
-    pub chunk_size: u32,
     /// How many chunk streams a peer may use over the life of the connection.
     pub streams: usize,
     /// How many bytes of unfinished messages may wait, over all chunk streams.
@@ -51,7 +49,6 @@ impl ChunkLimits {
     pub const MEDIA: Self = Self {
         media: MAX_MESSAGE,
         other: 256 * 1024,
-        chunk_size: 16 * 1024 * 1024,
         streams: 64,
         buffered: 32 * 1024 * 1024,
     };
@@ -99,9 +96,9 @@ pub enum ChunkError {
         /// The bound it exceeds.
         limit: usize,
     },
-    /// A chunk size of zero or beyond the bound.
-    #[error("the peer sets a chunk size of {0} bytes")]
-    ChunkSize(u32),
+    /// A chunk size of zero.
+    #[error("the peer sets a chunk size of zero")]
+    ChunkSize,
     /// More chunk streams than a peer may use.
     #[error("the peer uses more than {0} chunk streams")]
     TooManyStreams(usize),

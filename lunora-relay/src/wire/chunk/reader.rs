@@ -6,7 +6,7 @@ use std::fmt;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::header::{self, Earlier, MessageHeader};
-use super::{ChunkError, ChunkLimits, INITIAL_CHUNK_SIZE};
+use super::{ChunkError, ChunkLimits, INITIAL_CHUNK_SIZE, MAX_MESSAGE};
 use crate::wire::message::{Message, MessageKind};
 
 /// Puts the messages of one connection together again.
@@ -197,10 +197,11 @@ impl ChunkReader {
         match message.kind {
             MessageKind::SetChunkSize => {
                 let size = number(&message)?;
-                if size == 0 || size > self.limits.chunk_size {
-                    return Err(ChunkError::ChunkSize(size));
+                if size == 0 {
+                    return Err(ChunkError::ChunkSize);
                 }
-                self.chunk_size = as_usize(size);
+                // Larger ones are legal, and mean that every message is one chunk.
+                self.chunk_size = as_usize(size).min(MAX_MESSAGE);
                 Ok(None)
             }
             MessageKind::Abort => {

@@ -96,6 +96,12 @@ impl Encoder {
         }
     }
 
+    /// Asks whether the server is there; says whether the connection is.
+    pub(crate) async fn ping(&mut self) -> bool {
+        let ping = [2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 1, 2, 3, 4];
+        self.socket.write_all(&ping).await.is_ok()
+    }
+
     /// Ends the publish in good order.
     pub(crate) async fn leave(mut self) {
         self.session.close();

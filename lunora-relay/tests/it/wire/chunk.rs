@@ -323,11 +323,15 @@ fn bounds_on_length_depend_on_the_kind_and_hold_before_the_payload_comes() {
 }
 
 #[test]
-fn chunk_sizes_of_zero_and_beyond_the_bound_are_refused() {
-    for size in [0_u32, 16 * 1024 * 1024 + 1, 0x7FFF_FFFF, 0xFFFF_FFFF] {
+fn a_chunk_size_of_zero_is_refused_and_any_larger_than_a_message_is_none_less() {
+    let zero = message(MessageKind::SetChunkSize, 0, &[0; 4]);
+    assert_eq!(read(&whole(2, &zero, 128)), Err(ChunkError::ChunkSize));
+    for size in [0xFF_FFFF_u32, 16 * 1024 * 1024 + 1, 0x7FFF_FFFF] {
         let set = message(MessageKind::SetChunkSize, 0, &size.to_be_bytes());
+        let long = message(MessageKind::Video, 0, &[7; 100_000]);
+        let wire = [whole(2, &set, 128), whole(4, &long, 0xFF_FFFF)].concat();
 
-        assert_eq!(read(&whole(2, &set, 128)), Err(ChunkError::ChunkSize(size)));
+        assert_eq!(read(&wire).unwrap().len(), 1, "{size}");
     }
     let short = message(MessageKind::SetChunkSize, 0, &[1]);
     assert_eq!(
