@@ -184,3 +184,45 @@ impl Write for Unbuffered<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, net};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_always_has_something_to_read_lets_others_have_a_turn() {
+        const LEN: usize = 10_000;
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut far = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (near, _) = listener.accept().unwrap();
+        far.write_all(&[7; LEN]).unwrap();
+        while near.peek(&mut [0; LEN]).unwrap() < LEN {}
+        near.set_nonblocking(true).unwrap();
+        let transport = Transport::plain(TcpStream::from_std(near).unwrap());
+        let mut byte = [0];
+        // The first may wait for the runtime to notice.
+        transport.read(&mut byte).await.unwrap();
+
+        let turns = Cell::new(0);
+        let reading = async {
+            for _ in 1..LEN {
+                transport.read(&mut byte).await.unwrap();
+            }
+        };
+        let others = async {
+            loop {
+                turns.set(turns.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = reading => {}
+            () = others => {}
+        }
+
+        assert!(0 < turns.get());
+    }
+}
