@@ -29,7 +29,7 @@ use store::KeySource;
 /// Does what was asked for, and says in one line why it could not.
 #[must_use]
 pub fn execute(cli: Cli) -> ExitCode {
-    terminal::log_to_stderr();
+    let _log = terminal::log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

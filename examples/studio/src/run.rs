@@ -112,6 +112,9 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     };
     let reconciler = Reconciler::new(ports.clone(), OutputType::Relay, store.hash_key());
     let reconciler = Arc::new(reconciler);
+    if let Some(problem) = store.key_problem() {
+        reconciler.keys_are_unreadable(problem.to_string());
+    }
     let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
     let destinations = Destinations::new(ports.clone(), Arc::clone(&ids), Arc::clone(&reconciler));
     let api = Api::new(ApiParts {

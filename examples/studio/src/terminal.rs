@@ -7,6 +7,7 @@ use std::{
     process::ExitCode,
 };
 
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 /// Writes a line to the standard output. A closed pipe is no reason to stop.
@@ -42,13 +43,17 @@ pub(crate) fn why(error: &(dyn Error + 'static)) -> String {
 const LOGGED: &str = "info,lunora_relay::output=error,lunora_relay::engine=warn,\
                       lunora_relay::ingest=warn";
 
-/// Sends the log to the standard error.
-pub(crate) fn log_to_stderr() {
+/// Sends the log to the standard error, by a thread of its own: a terminal that is
+/// held or a pipe that nobody reads holds up no frame, and loses lines instead.
+/// The log ends when what this returns is dropped.
+pub(crate) fn log_to_stderr() -> WorkerGuard {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+        .with_writer(writer);
     let _ = log.try_init();
+    guard
 }
