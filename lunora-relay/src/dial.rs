@@ -28,6 +28,24 @@ const UNSENT_MAX: u32 = 128 * 1024;
 /// A far end that confirms nothing for this long is gone.
 const UNCONFIRMED_MAX: Duration = Duration::from_secs(15);
 
+/// Where clouds hand out credentials to their own machines, besides link-local addresses.
+const METADATA: [IpAddr; 7] = [
+    // Of many, and link-local anyway.
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    // Of Alibaba.
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    // Of Azure: a public address that only its own machines reach.
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    // Of AWS.
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    // Of Google.
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    // Of Oracle.
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    // Of Scaleway.
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
+];
+
 /// Which addresses may be called.
 ///
 /// Link-local addresses and those where clouds hand out credentials never may.
@@ -58,39 +76,39 @@ enum Reach {
 
 fn reach(address: IpAddr) -> Reach {
     match address {
+        _ if METADATA.contains(&address) => Reach::Nobody,
         IpAddr::V4(address) => reach_v4(address),
         IpAddr::V6(address) => reach_v6(address),
     }
 }
 
 fn reach_v4(address: Ipv4Addr) -> Reach {
-    /// Where Alibaba's machines find their credentials. The others' is link-local.
-    const METADATA: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
-    let [a, b, c, _] = address.octets();
-    let is_carrier_nat = a == 100 && b & 0xC0 == 64;
-    let is_reserved = a == 0 || 224 <= a || (a, b, c) == (192, 0, 0);
-    if address.is_link_local() || is_reserved || address == METADATA {
-        Reach::Nobody
-    } else if address.is_loopback() || address.is_private() || is_carrier_nat {
-        Reach::Private
-    } else {
-        Reach::Public
+    match address.octets() {
+        _ if address.is_link_local() => Reach::Nobody,
+        // "This network", multicast and what is above it.
+        [0 | 224.., ..] => Reach::Nobody,
+        // For protocols, examples, the old way to 6to4, and measurements.
+        [192, 0, 0 | 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Reach::Nobody,
+        [192, 88, 99, _] | [198, 18 | 19, ..] => Reach::Nobody,
+        // Of carriers, for their customers.
+        [100, 64..=127, ..] => Reach::Private,
+        _ if address.is_loopback() || address.is_private() => Reach::Private,
+        _ => Reach::Public,
     }
 }
 
 fn reach_v6(address: Ipv6Addr) -> Reach {
-    /// Where AWS's machines find their credentials.
-    const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
     match address.segments() {
         _ if address.is_loopback() => Reach::Private,
-        _ if address == METADATA => Reach::Nobody,
         // NAT64 leads to the IPv4 address in its end.
         [0x64, 0xff9b, 0, 0, 0, 0, _, _] => {
             let [.., a, b, c, d] = address.octets();
-            reach_v4(Ipv4Addr::new(a, b, c, d))
+            reach(Ipv4Addr::new(a, b, c, d).into())
         }
         // Unspecified, and IPv4 in disguise: mapped, compatible, translated, 6to4, Teredo.
         [0, ..] | [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] => Reach::Nobody,
+        // For discarding, and for examples.
+        [0x100, 0, 0, 0, ..] | [0x2001, 0xdb8, ..] => Reach::Nobody,
         [first, ..] if first & 0xFFC0 == 0xFE80 || first & 0xFF00 == 0xFF00 => Reach::Nobody,
         [first, ..] if first & 0xFE00 == 0xFC00 || first & 0xFFC0 == 0xFEC0 => Reach::Private,
         _ => Reach::Public,
@@ -195,7 +213,12 @@ mod tests {
             "169.254.169.254",
             "169.254.0.1",
             "100.100.100.200",
+            "168.63.129.16",
             "fd00:ec2::254",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "fd00:42::42",
+            "64:ff9b::168.63.129.16",
             "fe80::1",
             "::ffff:127.0.0.1",
             "::ffff:8.8.8.8",
@@ -203,6 +226,14 @@ mod tests {
             "64:ff9b::169.254.169.254",
             "64:ff9b:1::1",
             "2002:7f00:1::1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "100::1",
+            "2001:db8::1",
             "0.0.0.0",
             "::",
             "224.0.0.1",
@@ -230,7 +261,15 @@ mod tests {
             assert!(DialPolicy::Local.allows(ip(text)), "{text}");
             assert!(!DialPolicy::Public.allows(ip(text)), "{text}");
         }
-        for text in ["8.8.8.8", "172.32.0.1", "2a00:1450::1", "64:ff9b::8.8.8.8"] {
+        for text in [
+            "8.8.8.8",
+            "172.32.0.1",
+            "168.63.129.17",
+            "198.20.0.1",
+            "100::1:0:0:0:1",
+            "2a00:1450::1",
+            "64:ff9b::8.8.8.8",
+        ] {
             assert!(DialPolicy::Public.allows(ip(text)), "{text}");
         }
     }
