@@ -1,12 +1,21 @@
 //! TLS to the far end: who is trusted, and the handshake.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use lunora_core::domain::Host;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tokio_rustls::TlsConnector;
+
+/// So many agree on TLS at a time: each takes milliseconds of the one thread that media needs too.
+const SEATS: usize = 8;
+/// A far end that says nothing keeps its seat, and must not keep others out for longer than this.
+const SEAT_WAIT: Duration = Duration::from_secs(1);
 
 /// Why a file of certificates is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +34,10 @@ pub enum CertificatesError {
 
 /// Makes TLS sessions. Certificates and host names are checked, always.
 #[derive(Clone)]
-pub(crate) struct Tls(TlsConnector);
+pub(crate) struct Tls {
+    connector: TlsConnector,
+    seats: Arc<Semaphore>,
+}
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,7 +66,10 @@ impl Tls {
             .map_err(CertificatesError::Unusable)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self(TlsConnector::from(Arc::new(config))))
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            seats: Arc::new(Semaphore::new(SEATS)),
+        })
     }
 
     /// Agrees with the far end, which must prove to be `host`.
@@ -67,7 +82,45 @@ impl Tls {
             Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
             Host::Address(address) => ServerName::IpAddress((*address).into()),
         };
-        let stream = self.0.connect(name, socket).await?;
+        let _seat = self.seat().await;
+        let stream = self.connector.connect(name, socket).await?;
         Ok(stream.into_inner())
+    }
+
+    /// One of a few, or none if none is given up in time.
+    async fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        let seat = Arc::clone(&self.seats).acquire_owned();
+        timeout(SEAT_WAIT, seat).await.ok()?.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn few_agree_at_a_time_and_the_silent_do_not_keep_others_out() {
+        let tls = Tls::new(None).unwrap();
+        let begun = Instant::now();
+        for _ in 0..SEATS {
+            let tls = tls.clone();
+            tokio::spawn(async move {
+                let _seat = tls.seat().await.unwrap();
+                pending::<()>().await;
+            });
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(
+            (begun.elapsed(), tls.seats.available_permits()),
+            (Duration::ZERO, 0)
+        );
+
+        assert!(tls.seat().await.is_none());
+
+        assert_eq!(begun.elapsed(), SEAT_WAIT, "it waited, and then went on");
     }
 }
