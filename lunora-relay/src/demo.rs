@@ -24,7 +24,7 @@ const LAP: Duration = Duration::from_millis(10_240);
 const LATE_MAX: Duration = Duration::from_secs(1);
 
 /// The test stream, ready to play.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Demo {
     headers: Vec<Message>,
     frames: Vec<Message>,

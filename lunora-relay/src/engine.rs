@@ -3,8 +3,14 @@
 //! Nothing that an API or a store does can delay a frame, because nothing but this thread ever
 //! takes a lock or a turn that a frame waits for. Others send it a [`Command`] and wait.
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use jiff::Timestamp;
 use lunora_core::{
     domain::{ObservedOutput, OutputId, OutputSpec, OutputState, Switch},
     port::Clock,
@@ -14,13 +20,14 @@ use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
 };
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, error, info, info_span};
 
 use crate::{
+    alone::over_and_over,
     demo::Demo,
     ingest::{self, Doorkeeper},
     news::News,
-    output::{Health, Output, Surroundings, Wish},
+    output::{Health, Surroundings, Wish, keep},
 };
 
 /// Within which the last goodbye is said.
@@ -51,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) news: News,
     pub(crate) input_rate: watch::Sender<Option<u64>>,
+    /// When the data plane ended, in good order or by a panic, once it has.
+    pub(crate) ended: Arc<OnceLock<Timestamp>>,
 }
 
 /// Starts the thread. It ends after a [`Command::Shutdown`], or when no sender is left.
@@ -68,6 +77,8 @@ pub(crate) fn start(parts: Parts, commands: mpsc::Receiver<Command>) -> io::Resu
 }
 
 struct Engine {
+    // Before the rest: whoever learns that no news will come sees why.
+    _end: End,
     parts: Parts,
     outputs: BTreeMap<OutputId, Running>,
     /// Detached, with a publish that has not ended yet.
@@ -98,10 +109,30 @@ impl Running {
     }
 }
 
+/// Tells that the data plane has ended, whichever way it did.
+struct End {
+    ended: Arc<OnceLock<Timestamp>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!("the data plane ended by a panic: nothing is pushed any more");
+        }
+        let _ = self.ended.set(self.clock.now());
+    }
+}
+
 impl Engine {
     fn new(parts: Parts) -> Self {
+        let _end = End {
+            ended: Arc::clone(&parts.ended),
+            clock: Arc::clone(&parts.clock),
+        };
         let (outputs, leaving) = (BTreeMap::new(), BTreeMap::new());
         Self {
+            _end,
             parts,
             outputs,
             leaving,
@@ -148,19 +179,29 @@ impl Engine {
     fn start_sources(&mut self) {
         let hub = &self.parts.around.hub;
         if let Some(demo) = self.parts.demo.take() {
-            self.sources
-                .spawn(demo.run(Arc::clone(hub)).instrument(info_span!("demo")));
+            let hub = Arc::clone(hub);
+            let play = move || {
+                let playing = demo.clone().run(Arc::clone(&hub));
+                playing.instrument(info_span!("demo"))
+            };
+            self.sources.spawn(over_and_over("the test stream", play));
         }
         let Some((listener, doorkeeper)) = self.parts.ingest.take() else {
             return;
         };
-        match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => {
-                self.sources
-                    .spawn(ingest::run(listener, Arc::new(doorkeeper), Arc::clone(hub)));
+        let (doorkeeper, hub) = (Arc::new(doorkeeper), Arc::clone(hub));
+        let admit = move || {
+            // A copy, so that the port stays ours and who waits there is let in after all.
+            let listener = listener.try_clone();
+            let (doorkeeper, hub) = (Arc::clone(&doorkeeper), Arc::clone(&hub));
+            async move {
+                match listener.and_then(tokio::net::TcpListener::from_std) {
+                    Ok(listener) => ingest::run(listener, doorkeeper, hub).await,
+                    Err(error) => error!(%error, "no encoder can publish"),
+                }
             }
-            Err(error) => tracing::error!(%error, "no encoder can publish"),
-        }
+        };
+        self.sources.spawn(over_and_over("the ingest", admit));
     }
 
     fn apply(&mut self, spec: OutputSpec) -> Result<(), NoRoom> {
@@ -199,14 +240,14 @@ impl Engine {
             ..
         } = &self.parts;
         let health = Arc::new(Health::new(state, Arc::clone(clock), news.clone()));
-        let output = Output::new(wish.subscribe(), around.clone(), Arc::clone(&health));
+        let output = keep(wish.subscribe(), around.clone(), Arc::clone(&health));
         let (ending, ended) = watch::channel(());
         tokio::spawn(async move {
             // The same name again: not before its last publish has ended.
             if let Some(mut predecessor) = predecessor {
                 let _ = predecessor.changed().await;
             }
-            output.run().await;
+            output.await;
             drop(ending);
         });
         news.tell();

@@ -15,6 +15,7 @@
 //! - [`wire`] is RTMP and FLV as bytes and values, without a socket.
 //! - [`sink`] is a receiver: it shows what arrives, and can misbehave for tests.
 
+mod alone;
 mod config;
 mod demo;
 mod dial;

@@ -1,7 +1,12 @@
 //! The handle of a running relay.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
@@ -14,8 +19,8 @@ use crate::{
     fanout::Hub,
     ingest::Doorkeeper,
     news::News,
-    output::{Caller, Surroundings},
-    program::{Program, ProgramFacts},
+    output::{Caller, Crowd, Surroundings},
+    program::{OnAir, Program, ProgramFacts},
     router::RelayRouter,
     tls::Tls,
 };
@@ -29,9 +34,10 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Relay {
     commands: mpsc::Sender<Command>,
-    news: News,
+    news: watch::Receiver<u64>,
     facts: watch::Receiver<ProgramFacts>,
     input_rate: watch::Receiver<Option<u64>>,
+    ended: Arc<OnceLock<Timestamp>>,
     ingest: Option<SocketAddr>,
     outputs_max: usize,
 }
@@ -54,7 +60,8 @@ impl Relay {
         let (clock, news) = (config.clock, News::new());
         let hub = Hub::new(demo.is_some(), Arc::clone(&clock), news.clone());
         let hub = Arc::new(hub);
-        let facts = hub.facts();
+        // The data plane alone can send these, so they close when it ends.
+        let (facts, changes) = (hub.facts(), news.subscribe());
         let (input_rate, input_rates) = watch::channel(None);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let caller = Caller {
@@ -62,23 +69,29 @@ impl Relay {
             resolver: config.resolver,
             tls,
         };
-        let around = Surroundings { hub, caller };
-        let outputs_max = config.outputs_max;
+        let around = Surroundings {
+            hub,
+            caller,
+            crowd: Crowd::new(),
+        };
+        let (outputs_max, ended) = (config.outputs_max, Arc::default());
         let parts = Parts {
             outputs_max,
             around,
             ingest,
             demo,
             clock,
-            news: news.clone(),
+            news,
             input_rate,
+            ended: Arc::clone(&ended),
         };
         engine::start(parts, inbox).map_err(StartError::System)?;
         Ok(Self {
             commands,
-            news,
+            news: changes,
             facts,
             input_rate: input_rates,
+            ended,
             ingest: address,
             outputs_max,
         })
@@ -91,15 +104,23 @@ impl Relay {
     }
 
     /// Changes whenever the state or a fault of any output does, or what is on air. What it counts means nothing.
+    ///
+    /// It closes when the relay has stopped. If nobody told it to stop, that was a bug of ours which
+    /// only a new process mends.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.news.subscribe()
+        let mut changes = self.news.clone();
+        changes.mark_unchanged();
+        changes
     }
 
     /// What comes in now.
     #[must_use]
     pub fn program(&self) -> Program {
-        Program::new(*self.facts.borrow(), *self.input_rate.borrow())
+        match self.ended.get() {
+            Some(since) => Program::new(ProgramFacts::new(OnAir::Nothing, *since), None),
+            None => Program::new(*self.facts.borrow(), *self.input_rate.borrow()),
+        }
     }
 
     /// Where encoders publish.

@@ -5,9 +5,9 @@ use std::time::Duration;
 /// How a kind of failure is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// It is likely to be over soon: from half a second to half a minute.
+    /// It is likely to be over soon: within two and a half seconds at first, half a minute at last.
     Normal,
-    /// Platforms ban those who knock too often: from 15 seconds to a minute.
+    /// Platforms ban those who knock too often: from ten seconds to a minute.
     Slow,
     /// Not before somebody changes something.
     Never,
@@ -25,18 +25,30 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// The wait after one more failure, spread by `random` so that many do not come back at once.
+    /// The wait after one more failure: by `random` anything from the shortest to a limit that
+    /// doubles, so that many who failed together do not come back together (rule 29).
     pub(crate) fn next(&mut self, pace: Pace, random: u32) -> Option<Duration> {
-        let (first, longest) = match pace {
-            Pace::Normal => (Duration::from_millis(500), Duration::from_secs(30)),
-            Pace::Slow => (Duration::from_secs(15), Duration::from_secs(60)),
+        let (shortest, first, longest) = match pace {
+            Pace::Normal => (250, 2_500, 30_000),
+            Pace::Slow => (10_000, 20_000, 60_000),
             Pace::Never => return None,
         };
-        let doubled = first.saturating_mul(1 << self.failures.min(16));
+        let shortest = Duration::from_millis(shortest);
+        let doubled = Duration::from_millis(first).saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
-        let whole = doubled.min(longest);
-        Some(whole.mul_f64(1.0 - 0.25 * f64::from(random) / f64::from(u32::MAX)))
+        let room = doubled.min(Duration::from_millis(longest)) - shortest;
+        Some(shortest + share(room, random))
     }
+}
+
+/// Anything from nothing to all of it.
+pub(super) fn share(whole: Duration, random: u32) -> Duration {
+    whole.mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+/// For spreading only; without randomness nothing is spread.
+pub(super) fn random() -> u32 {
+    getrandom::u32().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -52,30 +64,48 @@ mod tests {
     #[test]
     fn rule_29_waits_grow_to_the_limit_of_their_pace() {
         assert_eq!(
-            waits(Pace::Normal, 0),
-            [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]
+            waits(Pace::Normal, u32::MAX),
+            [2500, 5000, 10000, 20000, 30000, 30000, 30000, 30000]
         );
         assert_eq!(
-            waits(Pace::Slow, 0),
-            [15000, 30000, 60000, 60000, 60000, 60000, 60000, 60000]
+            waits(Pace::Slow, u32::MAX),
+            [20000, 40000, 60000, 60000, 60000, 60000, 60000, 60000]
         );
+        assert_eq!(waits(Pace::Normal, 0), [250; 8]);
+        assert_eq!(waits(Pace::Slow, 0), [10000; 8]);
         assert!(waits(Pace::Never, 0).is_empty());
     }
 
     #[test]
-    fn rule_29_waits_are_spread_and_never_longer_than_the_limit() {
-        assert_eq!(waits(Pace::Normal, u32::MAX)[..3], [375, 750, 1500]);
-        assert_eq!(waits(Pace::Slow, u32::MAX / 2)[7], 52500);
+    fn rule_29_after_a_common_outage_retries_are_spread() {
+        const MANY: usize = 400;
+        for (pace, from, to) in [(Pace::Normal, 250, 2_500), (Pace::Slow, 10_000, 20_000)] {
+            let first = || Backoff::default().next(pace, random()).unwrap();
+            let waits: Vec<_> = std::iter::repeat_with(first).take(MANY).collect();
+            // By eighths of the range: 50 are expected in each, and 100 in none.
+            let mut eighths = [0; 8];
+            for wait in waits {
+                let place = (wait.as_millis() - from) * 8 / (to - from);
+                eighths[place.min(7) as usize] += 1;
+            }
+            assert!(
+                eighths.iter().all(|n| (10..=100).contains(n)),
+                "{eighths:?}"
+            );
+        }
     }
 
     #[test]
     fn after_a_reset_the_first_wait_is_short_again() {
         let mut backoff = Backoff { failures: 200 };
-        assert_eq!(backoff.next(Pace::Normal, 0), Some(Duration::from_secs(30)));
+        assert_eq!(
+            backoff.next(Pace::Normal, u32::MAX),
+            Some(Duration::from_secs(30))
+        );
         backoff.reset();
         assert_eq!(
-            backoff.next(Pace::Normal, 0),
-            Some(Duration::from_millis(500))
+            backoff.next(Pace::Normal, u32::MAX),
+            Some(Duration::from_millis(2_500))
         );
     }
 }

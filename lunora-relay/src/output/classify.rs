@@ -45,6 +45,8 @@ pub(crate) enum Trouble {
     Wedged,
     /// The operating system has no randomness.
     Random,
+    /// A bug here ended the output.
+    Panicked,
 }
 
 /// A trouble as it is shown and retried.
@@ -84,7 +86,7 @@ impl Trouble {
     /// is then most likely our own last session, which the far end has not given up yet.
     pub(crate) fn judge(&self, target: &PushTarget, lately_live: bool) -> Verdict {
         use {FaultClass as Class, FaultCode as Code};
-        let verdict = match self {
+        match self {
             // A name may mean another address tomorrow; an address never will.
             Self::Dial(error @ DialError::Denied(address))
                 if *target.url.host() == Host::Address(*address) =>
@@ -97,7 +99,7 @@ impl Trouble {
                 Class::Transient,
                 "the host name was not resolved in time",
             ),
-            Self::Tls(error) => judge_tls(error),
+            Self::Tls(error) => judge_tls(error, target),
             Self::Handshake(error) => {
                 let text = format!("not an RTMP server: {error}");
                 Verdict::new(Code::Invalid, Class::Actionable, text)
@@ -110,12 +112,13 @@ impl Trouble {
                 stage,
                 code,
                 description,
-            } => judge_words(&refusal(*stage), code, description, lately_live),
+            } => judge_words(&refusal(*stage), code, description, lately_live, target),
             Self::Complained { code, description } => judge_words(
                 "the far end ended the publish",
                 code,
                 description,
                 lately_live,
+                target,
             ),
             Self::AskedBack => {
                 let text = "the far end asks for a new connection";
@@ -125,7 +128,7 @@ impl Trouble {
                 let text = format!("no answer within 10 s, {doing}");
                 Verdict::new(Code::Timeout, Class::Transient, text)
             }
-            Self::Broken(error) => judge_broken(error),
+            Self::Broken(error) => judge_broken(error, target),
             Self::Closed(doing) => {
                 let text = format!("the far end closed the connection, {doing}");
                 Verdict::new(Code::RemoteClosed, Class::Transient, text)
@@ -138,10 +141,10 @@ impl Trouble {
                 let text = "the operating system gives no random bytes";
                 Verdict::new(Code::Internal, Class::Transient, text)
             }
-        };
-        Verdict {
-            text: scrub(verdict.text, target),
-            ..verdict
+            Self::Panicked => {
+                let text = "a bug in Lunora ended this push; it is begun again";
+                Verdict::new(Code::Internal, Class::Transient, text)
+            }
         }
     }
 }
@@ -150,6 +153,10 @@ fn judge_dial(error: &DialError) -> Verdict {
     use {FaultClass as Class, FaultCode as Code};
     let text = error.to_string();
     match error {
+        DialError::Unresolved(cause) if is_ours(cause) => {
+            let text = format!("{text}: {}", words(cause));
+            Verdict::new(Code::Internal, Class::Transient, text)
+        }
         DialError::Unresolved(_) | DialError::NoAddress => {
             Verdict::new(Code::Dns, Class::Transient, text)
         }
@@ -157,6 +164,7 @@ fn judge_dial(error: &DialError) -> Verdict {
         DialError::Silent(_) => Verdict::new(Code::Timeout, Class::Transient, text),
         DialError::Failed(_, cause) => {
             let code = match cause.kind() {
+                _ if is_ours(cause) => Code::Internal,
                 ErrorKind::TimedOut => Code::Timeout,
                 ErrorKind::ConnectionRefused
                 | ErrorKind::ConnectionReset
@@ -169,29 +177,31 @@ fn judge_dial(error: &DialError) -> Verdict {
     }
 }
 
-fn judge_tls(error: &io::Error) -> Verdict {
+fn judge_tls(error: &io::Error, target: &PushTarget) -> Verdict {
     use {FaultClass as Class, FaultCode as Code};
     let cause = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match cause {
         Some(cause) => {
+            let cause = scrub(&cause.to_string(), target);
             let text = format!("no TLS with the far end: {cause}");
             Verdict::new(Code::Tls, Class::Actionable, text)
         }
         None => {
             let text = format!(
                 "the connection broke while agreeing on TLS: {}",
-                words(error)
+                scrub(&words(error), target)
             );
             Verdict::new(Code::Tls, Class::Transient, text)
         }
     }
 }
 
-fn judge_broken(error: &io::Error) -> Verdict {
+fn judge_broken(error: &io::Error, target: &PushTarget) -> Verdict {
     use {FaultClass as Class, FaultCode as Code};
     let code = match error.kind() {
+        _ if is_ours(error) => Code::Internal,
         // The kernel gives up for us when nothing is confirmed any more.
         ErrorKind::TimedOut => Code::Wedged,
         ErrorKind::ConnectionReset
@@ -204,63 +214,187 @@ fn judge_broken(error: &io::Error) -> Verdict {
     Verdict::new(
         code,
         Class::Transient,
-        format!("the connection broke: {}", words(error)),
+        format!("the connection broke: {}", scrub(&words(error), target)),
     )
 }
 
-/// Judges by the far end's own words, where they are known; nothing is guessed (rule 3).
-fn judge_words(what: &str, code: &str, description: &str, lately_live: bool) -> Verdict {
+/// Judges by the far end's code, and where that leaves it open by its words; nothing is guessed
+/// (rule 3).
+fn judge_words(
+    what: &str,
+    code: &str,
+    description: &str,
+    lately_live: bool,
+    target: &PushTarget,
+) -> Verdict {
     use {FaultClass as Class, FaultCode as Code};
-    let text = match (code, description) {
+    let heard = (scrub(code, target), scrub(description, target));
+    let text = match (heard.0.as_str(), heard.1.as_str()) {
         ("", "") => format!("{what} and does not say why"),
         (code, "") => format!("{what}: {code}"),
         ("", description) => format!("{what}: {description}"),
         (code, description) => format!("{what}: {code}, {description}"),
     };
-    let said = format!("{code} {description}").to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    let bad_name = says(&["badname"]);
-
-    if says(&["already", "in use", "busy", "duplicate"]) || (bad_name && lately_live) {
-        Verdict::new(Code::NameInUse, Class::Transient, text).slowly()
-    } else if says(&["unsupported", "codec", "format"]) {
-        Verdict::new(Code::FormatRejected, Class::Actionable, text)
-    } else if says(&[
-        "quota",
-        "too many",
-        "toomany",
-        "limit exceeded",
-        "bandwidth",
-    ]) {
-        Verdict::new(Code::Quota, Class::Actionable, text)
-    } else if says(&["throttl", "rate limit", "slow down"]) {
-        Verdict::new(Code::Throttled, Class::Transient, text).slowly()
-    } else if says(&["invalidapp"]) {
-        Verdict::new(Code::Invalid, Class::Actionable, text)
-    } else if says(&[
-        "appshutdown",
-        "idle",
-        "connect.closed",
-        "unpublish",
-        "shutdown",
-    ]) {
-        Verdict::new(Code::RemoteClosed, Class::Transient, text)
-    } else if bad_name
-        || says(&[
-            "auth",
-            "denied",
-            "rejected",
-            "forbidden",
-            "invalid key",
-            "stream key",
-        ])
-    {
-        Verdict::new(Code::AuthRejected, Class::Actionable, text)
-    } else if says(&["internal", "server error"]) {
-        Verdict::new(Code::Provider, Class::Transient, text).slowly()
-    } else {
-        Verdict::new(Code::Unknown, Class::Actionable, text)
+    let meant = meant_by_code(code).or_else(|| meant_by_words(description));
+    match meant {
+        Some(Meaning::BadName) if lately_live || says(description, IN_USE) => {
+            Verdict::new(Code::NameInUse, Class::Transient, text).slowly()
+        }
+        Some(Meaning::BadName) => match meant_by_words(description) {
+            Some(Meaning::Fault(code, class)) => Verdict::new(code, class, text),
+            // It refuses the name, which is the key.
+            Some(Meaning::BadName) | None => {
+                Verdict::new(Code::AuthRejected, Class::Actionable, text)
+            }
+        },
+        Some(Meaning::Fault(code, class)) => {
+            let verdict = Verdict::new(code, class, text);
+            match code {
+                Code::NameInUse | Code::Throttled | Code::Provider => verdict.slowly(),
+                _ => verdict,
+            }
+        }
+        None => Verdict::new(Code::Unknown, Class::Actionable, text),
     }
+}
+
+/// What a far end means.
+#[derive(Clone, Copy)]
+enum Meaning {
+    Fault(FaultCode, FaultClass),
+    /// That the name is in use, or that it is none: its words may tell, or what we did before.
+    BadName,
+}
+
+/// By a part of the code, such as `Denied` in `NetStream.Publish.Denied`.
+fn meant_by_code(code: &str) -> Option<Meaning> {
+    use {FaultClass as Class, FaultCode as Code, Meaning::Fault};
+    let code = code.to_ascii_lowercase();
+    code.rsplit('.').find_map(|part| match part {
+        "badname" => Some(Meaning::BadName),
+        "denied" | "unauthorized" | "forbidden" | "auth" | "authfailed" | "authrequired" => {
+            Some(Fault(Code::AuthRejected, Class::Actionable))
+        }
+        part if part.starts_with("authenticat") || part.starts_with("authoriz") => {
+            Some(Fault(Code::AuthRejected, Class::Actionable))
+        }
+        "invalidapp" => Some(Fault(Code::Invalid, Class::Actionable)),
+        "appshutdown" | "idle" | "idletimeout" | "closed" | "unpublish" => {
+            Some(Fault(Code::RemoteClosed, Class::Transient))
+        }
+        _ => None,
+    })
+}
+
+/// The name is in use, in the words of servers.
+const IN_USE: &[&str] = &[
+    "already publishing",
+    "already published",
+    "already being published",
+    "already streaming",
+    "already live",
+    "already in use",
+    "is in use",
+    "stream busy",
+    "stream is busy",
+    "duplicate stream",
+];
+
+/// By phrases that leave no doubt. The first that is said counts: "rate limit exceeded" is no quota.
+fn meant_by_words(description: &str) -> Option<Meaning> {
+    use {FaultClass as Class, FaultCode as Code};
+    let table: &[(Code, Class, &[&str])] = &[
+        (Code::NameInUse, Class::Transient, IN_USE),
+        (
+            Code::FormatRejected,
+            Class::Actionable,
+            &[
+                "unsupported codec",
+                "unsupported video codec",
+                "unsupported audio codec",
+                "unsupported format",
+                "codec not supported",
+                "codec is not supported",
+                "format not supported",
+                "format is not supported",
+            ],
+        ),
+        (
+            Code::Throttled,
+            Class::Transient,
+            &[
+                "rate limit",
+                "rate limited",
+                "throttled",
+                "too many requests",
+                "slow down",
+            ],
+        ),
+        (
+            Code::Quota,
+            Class::Actionable,
+            &[
+                "quota exceeded",
+                "limit exceeded",
+                "limit reached",
+                "too many streams",
+                "too many connections",
+                "too many publishers",
+            ],
+        ),
+        (
+            Code::AuthRejected,
+            Class::Actionable,
+            &[
+                "not authorized",
+                "unauthorized",
+                "need auth",
+                "authmod",
+                "auth failed",
+                "authentication failed",
+                "authentication required",
+                "authorization failed",
+                "access denied",
+                "permission denied",
+                "forbidden",
+                "invalid key",
+                "invalid stream key",
+                "wrong stream key",
+                "stream key is invalid",
+                "stream key expired",
+                "stream key already expired",
+                "invalid credentials",
+                "invalid token",
+                "token expired",
+            ],
+        ),
+        (
+            Code::RemoteClosed,
+            Class::Transient,
+            &["idle timeout", "shutting down"],
+        ),
+        (
+            Code::Provider,
+            Class::Transient,
+            &["internal error", "internal server error", "server error"],
+        ),
+    ];
+    let meant = table
+        .iter()
+        .find(|(_, _, phrases)| says(description, phrases));
+    meant.map(|(code, class, _)| Meaning::Fault(*code, *class))
+}
+
+/// Whether one of the phrases is in a text, as words of their own.
+fn says(text: &str, phrases: &[&str]) -> bool {
+    let words = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        let words = text.split(|c: char| !c.is_alphanumeric());
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        format!(" {} ", words.join(" "))
+    };
+    let text = words(text);
+    phrases.iter().any(|phrase| text.contains(&words(phrase)))
 }
 
 fn refusal(stage: Stage) -> String {
@@ -272,16 +406,40 @@ fn refusal(stage: Stage) -> String {
     format!("the far end refuses {what}")
 }
 
+/// Whether this machine has run out of something: the far end has no part in that.
+fn is_ours(error: &io::Error) -> bool {
+    out_of(error).is_some()
+}
+
+/// What this machine has run out of.
+fn out_of(error: &io::Error) -> Option<&'static str> {
+    // The standard library names no kind for these: ENFILE, EMFILE, and ENOBUFS of Linux and macOS.
+    match (error.raw_os_error(), error.kind()) {
+        (Some(23 | 24), _) => Some("this machine has no file descriptor left"),
+        (Some(55 | 105), _) | (_, ErrorKind::OutOfMemory) => {
+            Some("this machine has no memory left for connections")
+        }
+        (_, ErrorKind::AddrNotAvailable) => {
+            Some("this machine has no address or port left to call from")
+        }
+        _ => None,
+    }
+}
+
 /// The kind alone: the system's own text names numbers that differ from machine to machine.
 fn words(error: &io::Error) -> String {
+    if let Some(what) = out_of(error) {
+        return what.to_owned();
+    }
     match error.kind() {
         ErrorKind::Other | ErrorKind::InvalidData => error.to_string(),
         kind => kind.to_string(),
     }
 }
 
-/// Takes every secret of the target out of a text (rule 21).
-fn scrub(text: String, target: &PushTarget) -> String {
+/// Takes every secret of the target out of what the far end says (rule 21). Our own words hold
+/// none, and a short key may be one of them.
+fn scrub(text: &str, target: &PushTarget) -> String {
     let key = target.stream_name().expose_secret();
     let tail = target.tail.as_ref().map_or("", |tail| tail.expose_secret());
     let parts = tail
@@ -292,7 +450,7 @@ fn scrub(text: String, target: &PushTarget) -> String {
         .chain(parts.filter(|part| 4 <= part.len()));
     secrets
         .filter(|secret| !secret.is_empty())
-        .fold(text, |text, secret| text.replace(secret, "***"))
+        .fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
 }
 
 #[cfg(test)]
@@ -346,6 +504,101 @@ mod tests {
                 (verdict.code, verdict.pace),
                 (FaultCode::Unknown, Pace::Slow)
             );
+        }
+    }
+
+    #[test]
+    fn rule_3_a_far_end_is_judged_by_its_code_and_by_whole_phrases_alone() {
+        use FaultCode as Code;
+        const DENIED: &str = "NetStream.Publish.Denied";
+        const REJECTED: &str = "NetStream.Publish.Rejected";
+        const BAD_NAME: &str = "NetStream.Publish.BadName";
+        const CONNECT: &str = "NetConnection.Connect.Rejected";
+        let target = target("rtmp://a.test/app");
+        for (code, description, expected) in [
+            // The code decides, whatever words go with it.
+            (DENIED, "", Code::AuthRejected),
+            (
+                DENIED,
+                "For more information see a.test",
+                Code::AuthRejected,
+            ),
+            (DENIED, "Stream key already expired", Code::AuthRejected),
+            (
+                DENIED,
+                "check your limits, too many typos",
+                Code::AuthRejected,
+            ),
+            ("NetStream.Authenticate.UsherToken", "", Code::AuthRejected),
+            ("NetConnection.Connect.InvalidApp", "", Code::Invalid),
+            ("NetConnection.Connect.AppShutdown", "", Code::RemoteClosed),
+            ("NetConnection.Connect.Closed", "", Code::RemoteClosed),
+            // A code that says two things.
+            (BAD_NAME, "", Code::AuthRejected),
+            (BAD_NAME, "Already publishing", Code::NameInUse),
+            (BAD_NAME, "too many streams", Code::Quota),
+            // The words, where the code leaves it open.
+            (REJECTED, "Stream is already in use.", Code::NameInUse),
+            (REJECTED, "Unsupported codec: hevc", Code::FormatRejected),
+            (REJECTED, "Rate limit exceeded", Code::Throttled),
+            (REJECTED, "Quota exceeded", Code::Quota),
+            (REJECTED, "Stream key already expired", Code::AuthRejected),
+            (
+                REJECTED,
+                "Not authorized, for information",
+                Code::AuthRejected,
+            ),
+            (
+                CONNECT,
+                "[ code=403 need auth; authmod=adobe ]",
+                Code::AuthRejected,
+            ),
+            (REJECTED, "Internal server error", Code::Provider),
+            // Words that only look like some of these.
+            (REJECTED, "For more information see a.test", Code::Unknown),
+            (REJECTED, "already expired", Code::Unknown),
+            (REJECTED, "check your limits, too many typos", Code::Unknown),
+            (REJECTED, "ask the author in his idle hours", Code::Unknown),
+            (REJECTED, "the business is in useful hands", Code::Unknown),
+            ("Author.Deniedly", "Sorry", Code::Unknown),
+            (REJECTED, "", Code::Unknown),
+        ] {
+            let verdict = rejected(code, description).judge(&target, false);
+            assert_eq!(verdict.code, expected, "{code} {description}");
+        }
+    }
+
+    #[test]
+    fn our_own_words_stay_when_the_key_is_one_of_them() {
+        let key = StreamKey::new("stream").unwrap();
+        let target = PushTarget {
+            key,
+            ..target("rtmp://a.test/app")
+        };
+        let text = rejected("", "no stream for you").judge(&target, false).text;
+        assert_eq!(text, "the far end refuses the stream key: no *** for you");
+    }
+
+    #[test]
+    fn what_this_machine_has_run_out_of_is_no_fault_of_the_far_end() {
+        let (target, here) = (
+            target("rtmp://a.test/app"),
+            "10.0.0.1:1935".parse().unwrap(),
+        );
+        for number in [23, 24, 105] {
+            let error = || io::Error::from_raw_os_error(number);
+            for trouble in [
+                Trouble::Dial(DialError::Failed(here, error())),
+                Trouble::Dial(DialError::Unresolved(error())),
+                Trouble::Broken(error()),
+            ] {
+                let verdict = trouble.judge(&target, false);
+                assert_eq!(
+                    (verdict.code, verdict.class),
+                    (FaultCode::Internal, FaultClass::Transient)
+                );
+                assert!(verdict.text.contains("this machine"), "{}", verdict.text);
+            }
         }
     }
 

@@ -1,8 +1,13 @@
 //! The states of an output, and what moves it from one to the next.
 
-use std::{io::ErrorKind, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind,
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
-use lunora_core::domain::{OutputSpec, OutputState, Switch};
+use lunora_core::domain::{Fingerprint, OutputSpec, OutputState, Switch};
 use tokio::{
     sync::watch,
     time::{Instant, interval, sleep, sleep_until, timeout},
@@ -10,10 +15,12 @@ use tokio::{
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::{
-    backoff::Backoff,
+    backoff::{Backoff, random},
     chatter::Chatter,
     classify::Trouble,
     connect::{Caller, Published, trouble_in},
+    crowd::Crowd,
+    evidence::{DOUBTED_AFTER, Evidence},
     health::Health,
 };
 use crate::{
@@ -25,9 +32,7 @@ use crate::{
 /// How long a connection outlives the program.
 const LINGER: Duration = Duration::from_secs(20);
 /// After so long without trouble, the next trouble is the first again.
-const HEALTHY_AFTER: Duration = Duration::from_secs(30);
-/// A far end that takes nothing for this long is no longer shown as live.
-const DOUBTED_AFTER: Duration = Duration::from_secs(5);
+pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 /// How long the far end remembers a session that broke, at the most.
 const REMEMBERED: Duration = Duration::from_secs(120);
 /// How long a goodbye may take.
@@ -47,6 +52,7 @@ pub(crate) struct Wish {
 pub(crate) struct Surroundings {
     pub(crate) hub: Arc<Hub>,
     pub(crate) caller: Caller,
+    pub(crate) crowd: Crowd,
 }
 
 /// One output, as its task holds it.
@@ -57,8 +63,30 @@ pub(crate) struct Output {
     around: Surroundings,
     health: Arc<Health>,
     backoff: Backoff,
-    lately_live: Option<Instant>,
+    /// As what it was live last, and when, unless the far end has agreed that this is over.
+    lately_live: Option<(Fingerprint, Instant)>,
     tried: bool,
+    /// How many retries were asked for before what is being done now.
+    heard: u64,
+}
+
+/// A lane that is in the hub, and leaves it whatever becomes of the task that put it there.
+struct Joined {
+    hub: Arc<Hub>,
+    number: u64,
+}
+
+impl Joined {
+    fn new(hub: &Arc<Hub>, lane: &Arc<Lane>) -> Self {
+        let (hub, number) = (Arc::clone(hub), hub.join(lane));
+        Self { hub, number }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.hub.leave(self.number);
+    }
 }
 
 /// Why a publish ended.
@@ -77,7 +105,7 @@ impl Output {
         health: Arc<Health>,
     ) -> Self {
         let program = around.hub.facts();
-        let (backoff, lately_live, tried) = (Backoff::default(), None, false);
+        let (backoff, lately_live, tried, heard) = (Backoff::default(), None, false, 0);
         Self {
             wish,
             program,
@@ -86,6 +114,7 @@ impl Output {
             backoff,
             lately_live,
             tried,
+            heard,
         }
     }
 
@@ -132,6 +161,8 @@ impl Output {
 
     /// Tries and tries again, until something else is wished.
     async fn push(&mut self, spec: &OutputSpec) {
+        // Whoever has waited by himself is spread already.
+        let mut spread = false;
         loop {
             if !self.has_source() {
                 self.health.absolve();
@@ -142,6 +173,20 @@ impl Output {
                     () = self.until_other(spec) => return,
                     _ = source => {}
                 }
+                spread = false;
+            }
+            self.heard = self.wish.borrow().retries;
+            let wait = if std::mem::take(&mut spread) {
+                Duration::ZERO
+            } else {
+                self.around.crowd.wait(random())
+            };
+            if !wait.is_zero() {
+                self.show_attempt();
+                tokio::select! {
+                    () = self.until_other(spec) => return,
+                    () = sleep(wait) => {}
+                }
             }
             let trouble = match self.attempt(spec).await {
                 End::Wish => return,
@@ -150,31 +195,34 @@ impl Output {
             };
             let lately = self
                 .lately_live
-                .is_some_and(|live| live.elapsed() < REMEMBERED);
+                .is_some_and(|(name, at)| name == spec.fingerprint && at.elapsed() < REMEMBERED);
             let verdict = trouble.judge(&spec.target, lately);
             let wait = self.backoff.next(verdict.pace, random());
             warn!(code = %verdict.code, class = verdict.class.as_str(), "{}", verdict.text);
             let state = wait.map_or(OutputState::Failed, |_| OutputState::Reconnecting);
             self.health.fail(state, &verdict);
 
-            let retries = self.wish.borrow().retries;
-            let mut wish = self.wish.clone();
+            let (heard, mut wish) = (self.heard, self.wish.clone());
             tokio::select! {
                 () = self.until_other(spec) => return,
-                _ = wish.wait_for(|wish| wish.retries != retries) => self.backoff.reset(),
-                () = pause(wait) => {}
+                _ = wish.wait_for(|wish| wish.retries != heard) => self.backoff.reset(),
+                () = pause(wait) => spread = true,
             }
         }
     }
 
-    /// Connects, publishes, and says goodbye unless the connection broke.
-    async fn attempt(&mut self, spec: &OutputSpec) -> End {
-        let again = std::mem::replace(&mut self.tried, true);
-        self.health.show(if again {
+    fn show_attempt(&self) {
+        self.health.show(if self.tried {
             OutputState::Reconnecting
         } else {
             OutputState::Connecting
         });
+    }
+
+    /// Connects, publishes, and says goodbye unless the connection broke.
+    async fn attempt(&mut self, spec: &OutputSpec) -> End {
+        self.show_attempt();
+        let again = std::mem::replace(&mut self.tried, true);
         let caller = self.around.caller.clone();
         let fourcc = self.around.hub.fourcc();
         let published = tokio::select! {
@@ -194,14 +242,16 @@ impl Output {
             self.health.count_reconnect();
         }
         let lane = Arc::new(Lane::new(transport, stream_id, self.health.moved()));
-        let number = self.around.hub.join(&lane);
+        let joined = Joined::new(&self.around.hub, &lane);
         let end = self.carry(spec, &lane, &mut session).await;
-        self.around.hub.leave(number);
+        drop(joined);
+        // What was asked for while it went well has been granted.
+        self.heard = self.wish.borrow().retries;
         match end {
             End::Trouble(_) => {}
             End::SourceLost => {
-                say_goodbye(&lane, &mut session).await;
-                (self.tried, self.lately_live) = (false, None);
+                self.part(&lane, &mut session).await;
+                self.tried = false;
                 self.backoff.reset();
             }
             End::Wish => {
@@ -211,12 +261,17 @@ impl Output {
                 } else {
                     OutputState::Stopping
                 });
-                say_goodbye(&lane, &mut session).await;
-                // It was ended in good order, so nothing is left over at the far end.
-                self.lately_live = None;
+                self.part(&lane, &mut session).await;
             }
         }
         end
+    }
+
+    /// Says goodbye. If the far end does too, nothing is left over there.
+    async fn part(&mut self, lane: &Lane, session: &mut ClientSession) {
+        if say_goodbye(lane, session).await {
+            self.lately_live = None;
+        }
     }
 
     /// Looks after a connection while the fan-out writes into it.
@@ -238,7 +293,14 @@ impl Output {
         let mut look = interval(Duration::from_secs(1));
         let (mut buffer, mut chatter) = (vec![0; 4096], Chatter::default());
         let mut live_since: Option<Instant> = None;
-        let mut lost: Option<Instant> = None;
+        let mut lost = (!self.has_source()).then(Instant::now);
+        if lost.is_some() {
+            health.show(OutputState::WaitingForSource);
+        }
+        let (hub, moved) = (Arc::clone(&self.around.hub), health.moved());
+        let measure = || (hub.bytes_in(), moved.frames.load(Relaxed));
+        let (came, taken) = measure();
+        let mut evidence = Evidence::new(Instant::now(), came, taken);
         loop {
             let linger = async {
                 match lost {
@@ -263,25 +325,32 @@ impl Output {
                 () = lane.started(), if live_since.is_none() => {
                     info!("live");
                     live_since = Some(Instant::now());
-                    self.lately_live = live_since;
-                    health.show(OutputState::Live);
+                    self.lately_live = Some((spec.fingerprint, Instant::now()));
+                    evidence.begin(Instant::now());
+                    look.reset_immediately();
                 }
                 _ = program.changed() => {
                     let nothing = program.borrow_and_update().on_air == OnAir::Nothing;
-                    lost = nothing.then(Instant::now);
                     if nothing {
+                        lost.get_or_insert_with(Instant::now);
                         health.show(OutputState::WaitingForSource);
+                    } else if lost.take().is_some() {
+                        evidence.restart(Instant::now());
                     }
                 }
                 _ = look.tick() => {
                     let Some(since) = live_since else { continue };
-                    self.lately_live = Some(Instant::now());
+                    self.lately_live = Some((spec.fingerprint, Instant::now()));
                     if HEALTHY_AFTER < since.elapsed() {
                         self.backoff.reset();
                     }
-                    if lost.is_none() {
-                        let stuck = lane.stuck_since().is_some_and(|stuck| DOUBTED_AFTER < stuck.elapsed());
-                        health.show(if stuck { OutputState::Unconfirmed } else { OutputState::Live });
+                    let (came, taken) = measure();
+                    let shown = evidence.weigh(Instant::now(), came, taken);
+                    let stuck = lane.stuck_since().is_some_and(|stuck| DOUBTED_AFTER < stuck.elapsed());
+                    match shown.filter(|_| lost.is_none()) {
+                        Some(OutputState::Live) if stuck => health.show(OutputState::Unconfirmed),
+                        Some(state) => health.show(state),
+                        None => {}
                     }
                 }
             }
@@ -323,8 +392,8 @@ fn answer(
 }
 
 /// Ends the publish in good order: what is half sent, unpublish, close, and wait for the far end to
-/// do the same, so that the name is free when it is used next.
-async fn say_goodbye(lane: &Lane, session: &mut ClientSession) {
+/// do the same, so that the name is free when it is used next; false if it did not.
+async fn say_goodbye(lane: &Lane, session: &mut ClientSession) -> bool {
     lane.finish();
     session.close();
     if let Some(bytes) = session.take_output() {
@@ -338,10 +407,9 @@ async fn say_goodbye(lane: &Lane, session: &mut ClientSession) {
         while lane.transport().read(&mut buffer).await? != 0 {}
         std::io::Result::Ok(())
     };
-    match timeout(GOODBYE_MAX, goodbye).await {
-        Ok(Ok(())) => debug!("ended, and so did the far end"),
-        Ok(Err(_)) | Err(_) => debug!("ended; the far end did not"),
-    }
+    let both = matches!(timeout(GOODBYE_MAX, goodbye).await, Ok(Ok(())));
+    debug!(both, "ended; the far end too if both");
+    both
 }
 
 async fn pause(wait: Option<Duration>) {
@@ -351,7 +419,92 @@ async fn pause(wait: Option<Duration>) {
     }
 }
 
-/// For spreading retries only; without randomness they are not spread.
-fn random() -> u32 {
-    getrandom::u32().unwrap_or(0)
+#[cfg(test)]
+mod tests {
+    use std::{io, net::SocketAddr};
+
+    use async_trait::async_trait;
+    use lunora_core::domain::{HashKey, Leg, OutputId, PushTarget, StreamKey};
+    use lunora_testkit::clock::ManualClock;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{
+        dial::{DialPolicy, Resolver},
+        news::News,
+        tls::Tls,
+    };
+
+    /// Tells that it was asked, and answers with what may not be called once it may.
+    #[derive(Debug)]
+    struct Gate {
+        asked: mpsc::UnboundedSender<Instant>,
+        open: watch::Receiver<bool>,
+    }
+
+    #[async_trait]
+    impl Resolver for Gate {
+        async fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+            self.asked.send(Instant::now()).unwrap();
+            self.open.clone().wait_for(|open| *open).await.unwrap();
+            Ok(vec!["169.254.169.254:1935".parse().unwrap()])
+        }
+    }
+
+    fn spec() -> OutputSpec {
+        let target = PushTarget {
+            url: "rtmp://a.test/app".parse().unwrap(),
+            tail: None,
+            key: StreamKey::new("k").unwrap(),
+        };
+        let id = OutputId {
+            destination: "dest-1".parse().unwrap(),
+            leg: Leg::Primary,
+        };
+        OutputSpec {
+            id,
+            target,
+            switch: Switch::On,
+            fingerprint: Fingerprint(HashKey::new([1; 32]).digest([])),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retry_that_is_asked_for_during_a_try_is_not_forgotten() {
+        let (clock, news) = (Arc::new(ManualClock::default()), News::new());
+        let (asked, mut tries) = mpsc::unbounded_channel();
+        let open = watch::Sender::new(false);
+        let caller = Caller {
+            policy: DialPolicy::Local,
+            resolver: Arc::new(Gate {
+                asked,
+                open: open.subscribe(),
+            }),
+            tls: Tls::new(None).unwrap(),
+        };
+        let around = Surroundings {
+            hub: Arc::new(Hub::new(true, Arc::clone(&clock) as _, news.clone())),
+            caller,
+            crowd: Crowd::new(),
+        };
+        let health = Arc::new(Health::new(OutputState::Connecting, clock, news));
+        let wish = watch::Sender::new(Wish {
+            spec: Some(Arc::new(spec())),
+            retries: 0,
+        });
+        let output = Output::new(wish.subscribe(), around, Arc::clone(&health));
+        let running = tokio::spawn(output.run());
+
+        let first = tries.recv().await.unwrap();
+        wish.send_modify(|wish| wish.retries += 1);
+        open.send_replace(true);
+        let second = tries.recv().await.unwrap();
+        // Nobody asked for this one, and a person should act: it waits.
+        let third = tries.recv().await.unwrap();
+
+        assert_eq!(second, first, "by a clock that stands while nobody waits");
+        assert!(second + Duration::from_secs(10) <= third);
+        wish.send_modify(|wish| wish.spec = None);
+        running.await.unwrap();
+    }
 }

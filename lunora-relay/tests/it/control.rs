@@ -1,10 +1,15 @@
 //! What is told to one output, and what it does.
 
+use std::time::Duration;
+
 use lunora_core::{
     domain::{OutputState, Switch},
     port::{ErrorKind, OutputRouter},
 };
-use lunora_relay::{Idle, Relay, RelayConfig, StartError, sink::End};
+use lunora_relay::{
+    Idle, Relay, RelayConfig, StartError,
+    sink::{Behaviour, End},
+};
 
 use crate::support::{Stage, sink, until};
 
@@ -120,6 +125,45 @@ async fn a_shutdown_ends_every_publish_in_good_order() {
     }
     let stopped = stage.router.observe().await.unwrap_err();
     assert_eq!(stopped.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_nobody_who_takes_nothing() {
+    let (stage, good, stalled) = (Stage::start(Idle::Demo), sink().await, sink().await);
+    let mut ids = Vec::new();
+    for n in 1..=10 {
+        let (sink, key) = if n == 1 {
+            (&good, "good")
+        } else {
+            (&stalled, "k")
+        };
+        let id = stage
+            .push(n, &format!("rtmp://{}/app", sink.address()), key)
+            .await;
+        stage.until_state(&id, OutputState::Live).await;
+        ids.push(id);
+    }
+    stalled.behave(Behaviour::Stall);
+    // What was being read as it was told to stall is read.
+    for id in ids.iter().skip(1) {
+        let sent = stage.health(id).await.progress.frames_sent;
+        while stage.health(id).await.progress.frames_sent < sent + 10 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    stage.relay.shutdown().await;
+
+    let publish = until(&good, "good", |publish| publish.end.is_some()).await;
+    assert_eq!(publish.end, Some(End::Unpublished));
+    let stopped = stage.router.observe().await.unwrap_err();
+    assert_eq!(stopped.kind(), ErrorKind::Unavailable);
+    assert!(
+        stalled
+            .publishes()
+            .iter()
+            .all(|publish| publish.end.is_none())
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The reason for all of this: what is done to one destination, no other notices.
 
-use lunora_core::domain::{OutputId, Switch};
+use lunora_core::domain::{Fault, FaultCode, OutputHealth, OutputId, OutputState, Switch};
 use lunora_relay::{
     Idle,
     sink::{Behaviour, Sink},
@@ -19,6 +19,9 @@ struct Trouble {
     killed: Option<Sink>,
     killed_url: String,
     dead: String,
+    /// What each of them must have come to show.
+    expected: Vec<(OutputId, FaultCode)>,
+    choked: Option<OutputId>,
 }
 
 impl Trouble {
@@ -40,6 +43,8 @@ impl Trouble {
             killed: Some(killed),
             killed_url,
             dead,
+            expected: Vec::new(),
+            choked: None,
         }
     }
 
@@ -48,17 +53,44 @@ impl Trouble {
         let at = |sink: &Sink| format!("rtmp://{}/app", sink.address());
         let (good, rejecting, stalled) = (at(&self.good), at(&self.rejecting), at(&self.stalled));
         match act {
-            0 => drop(stage.push(10, &rejecting, "rejected").await),
-            1 => drop(stage.push(11, &self.dead, "refused").await),
-            2 => drop(
-                stage
-                    .push(12, "rtmp://no-such-name.test/app", "nameless")
-                    .await,
-            ),
-            3 => drop(stage.push(13, &stalled, "stalled").await),
-            4 => drop(stage.push(14, &self.killed_url, "killed").await),
-            9 => self.killed = None,
-            17 => self.stalled.behave(Behaviour::Take),
+            0 => {
+                let id = stage.push(10, &rejecting, "rejected").await;
+                self.expected.push((id, FaultCode::AuthRejected));
+            }
+            1 => {
+                let id = stage.push(11, &self.dead, "refused").await;
+                self.expected.push((id, FaultCode::Refused));
+            }
+            2 => {
+                let url = "rtmp://no-such-name.test/app";
+                let id = stage.push(12, url, "nameless").await;
+                self.expected.push((id, FaultCode::Dns));
+            }
+            3 => self.choked = Some(stage.push(13, &stalled, "stalled").await),
+            4 => {
+                let id = stage.push(14, &self.killed_url, "killed").await;
+                stage.until_state(&id, OutputState::Live).await;
+                self.expected.push((id, FaultCode::RemoteClosed));
+            }
+            9 => {
+                self.killed = None;
+                for (id, code) in self.expected.drain(..) {
+                    let fell = |health: &OutputHealth| {
+                        let code_of = |fault: &Option<Fault>| fault.as_ref().map(|it| it.code);
+                        [code_of(&health.fault), code_of(&health.last_fault)].contains(&Some(code))
+                    };
+                    stage.until_health(&id, fell).await;
+                }
+            }
+            35 => {
+                let id = self.choked.take().unwrap();
+                let progress = stage.health(&id).await.progress;
+                assert!(
+                    0 < progress.frames_dropped,
+                    "it never overflowed: {progress:?}"
+                );
+                self.stalled.behave(Behaviour::Take);
+            }
             // The same destination over and over: edited, stopped, started, retried, removed.
             _ => {
                 let key = format!("busy-{}", act % 4);

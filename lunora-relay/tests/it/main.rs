@@ -7,6 +7,7 @@ mod control;
 mod hostile;
 mod isolation;
 mod joining;
+mod panics;
 mod secrecy;
 mod support;
 mod takeover;

@@ -149,9 +149,12 @@ async fn a_silent_encoder_is_gone_though_its_connection_is_open() {
     encoder.send(&footage.group()).await;
     stage.until_state(&id, OutputState::Live).await;
 
+    // First nothing is live any more, then nothing is on air.
     stage.until_state(&id, OutputState::WaitingForSource).await;
+    let is_gone = |_: &_| stage.relay.program().on_air == OnAir::Nothing;
+    let health = stage.until_health(&id, is_gone).await;
 
-    assert_eq!(stage.relay.program().on_air, OnAir::Nothing);
+    assert_eq!(health.state, OutputState::WaitingForSource);
     assert_eq!(
         until(&sink, "k", |_| true).await.end,
         None,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lunora_core::domain::{FaultClass, FaultCode, OutputHealth, OutputState};
+use lunora_core::domain::{FaultClass, FaultCode, OutputHealth, OutputState, Switch};
 use lunora_relay::{
-    Idle,
+    Idle, OnAir,
     sink::{Behaviour, Sink},
 };
 
@@ -240,4 +240,55 @@ async fn a_far_end_that_takes_no_byte_is_doubted_then_given_up_then_tried_again(
     }
 
     assert_eq!(sink.publishes().len(), 2);
+}
+
+#[tokio::test]
+async fn a_name_that_the_far_end_has_not_given_up_is_in_use_and_another_is_refused() {
+    let (stage, sink) = (Stage::start(Idle::Demo), sink().await);
+    let id = stage.push(1, &url(&sink), "k").await;
+    stage.until_state(&id, OutputState::Live).await;
+    // It does not hear the goodbye.
+    sink.behave(Behaviour::Stall);
+    let sent = stage.health(&id).await.progress.frames_sent;
+    while stage.health(&id).await.progress.frames_sent < sent + 10 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stage.switch(1, &url(&sink), "k", Switch::Off).await;
+    stage.until_state(&id, OutputState::Off).await;
+    sink.behave(rejecting("NetStream.Publish.BadName", ""));
+
+    stage.push(1, &url(&sink), "k").await;
+    stage.until_fault(&id, FaultCode::NameInUse).await;
+    stage.push(1, &url(&sink), "other").await;
+    stage.until_fault(&id, FaultCode::AuthRejected).await;
+}
+
+#[tokio::test]
+async fn rule_3_without_media_nothing_is_live_though_the_encoder_stays() {
+    let (stage, sink) = (Stage::start(Idle::Nothing), sink().await);
+    let id = stage.push(1, &url(&sink), "k").await;
+    let (mut encoder, mut footage) = (stage.encoder().await, Footage::new(1));
+    encoder.send(&footage.headers()).await;
+    encoder.send(&footage.group()).await;
+    stage.until_state(&id, OutputState::Live).await;
+
+    // Nothing comes in, though it is not given up yet.
+    stage.until_state(&id, OutputState::WaitingForSource).await;
+    assert_eq!(stage.relay.program().on_air, OnAir::Encoder);
+    encoder.send(&footage.group()).await;
+    stage.until_state(&id, OutputState::Live).await;
+
+    // Something comes in, and no frame of it.
+    let metadata = footage.headers().remove(0);
+    let keep_talking = async {
+        loop {
+            encoder.send(std::slice::from_ref(&metadata)).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::select! {
+        () = keep_talking => {}
+        _ = stage.until_state(&id, OutputState::Unconfirmed) => {}
+    }
+    assert_eq!(sink.publishes().len(), 1);
 }

@@ -58,8 +58,12 @@ impl Stage {
 
     /// With an authority of its own.
     pub(crate) fn trusting(idle: Idle, certificates: Option<Vec<u8>>) -> Self {
+        Self::with(Self::config(idle, certificates))
+    }
+
+    pub(crate) fn with(config: RelayConfig) -> Self {
         log::keep();
-        let relay = Relay::start(Self::config(idle, certificates)).unwrap();
+        let relay = Relay::start(config).unwrap();
         let router = relay.router();
         Self { relay, router }
     }
