@@ -47,6 +47,8 @@ pub(crate) enum RunError {
     Store(#[from] OpenError),
     #[error("the relay does not start")]
     Relay(#[source] StartError),
+    #[error("the relay ended by itself, which is a bug; start the studio again")]
+    RelayEnded,
     #[error(transparent)]
     Port(#[from] PortError),
     #[error("the system tells of no Ctrl-C")]
@@ -135,7 +137,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(worker::log(Arc::clone(&ports.events)));
     tasks.spawn(worker::make_passes(Arc::clone(&reconciler), ports.clone()));
-    tasks.spawn(worker::watch(Arc::clone(&relay), reconciler, ports));
+    // It ends by itself only if the relay does.
+    let mut watch = tokio::spawn(worker::watch(Arc::clone(&relay), reconciler, ports));
 
     let address = http.local_addr().unwrap_or(args.http);
     greet(&args, address, relay.ingest_address(), &key);
@@ -145,7 +148,14 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
         let _ = closed.await;
     }));
 
-    stop.wait().await;
+    tokio::select! {
+        () = stop.wait() => watch.abort(),
+        // Whoever looks after this process starts it again; what was live is live again then.
+        _ = &mut watch => {
+            api.close();
+            return Err(RunError::RelayEnded);
+        }
+    }
     say("stopping: every push is ended properly (Ctrl-C again stops at once)");
     let end = async {
         // The passes first, so that none begins what is about to end.
