@@ -283,6 +283,11 @@ class Studio:
     def __init__(self, rig, name, ca=None):
         data = rig.folder / f"{name}-data"
         shutil.rmtree(data, ignore_errors=True)
+        # Before it starts: a running studio shows its publish key to a terminal alone.
+        command = [rig.programs / "studio", "publish-key", "--data", data]
+        key = re.search(r"/live/(\S+)", subprocess.check_output(command, text=True))
+        if not key:
+            raise Failure("the studio tells no publish key")
         command = [rig.programs / "studio", "--data", data, "--demo", "off"]
         command += ["--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0"]
         if ca:
@@ -293,13 +298,14 @@ class Studio:
             text = self.process.log.read_text()
             found = [
                 re.search(pattern, text)
-                for pattern in (r"publish +(rtmp://\S+)", r"API +http://([\d.:]+)/")
+                for pattern in (r"publish +(rtmp://[\d.:]+)/", r"API +http://([\d.:]+)/")
             ]
             if self.process.poll() is not None:
                 raise Failure(f"the studio did not start: {text.strip()}")
             return [match[1] for match in found] if all(found) else None
 
-        self.publish_url, self.address = wait("the studio starts", told)
+        ingest, self.address = wait("the studio starts", told)
+        self.publish_url = f"{ingest}/live/{key[1]}"
 
     def call(self, method, path, body=None):
         """A request to the API; its reply."""
