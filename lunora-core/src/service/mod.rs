@@ -7,7 +7,9 @@ mod board;
 mod destinations;
 mod edits;
 mod reconciler;
+mod removals;
 mod secrets;
+mod spec;
 
 pub use board::{Entry, Snapshot};
 pub use destinations::{Changed, DestinationError, Destinations, StartOutcome, StopOutcome};

@@ -5,19 +5,20 @@ use std::{
 
 use async_lock::Mutex;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret, SecretString};
 
-use super::board::{Board, Snapshot};
+use super::{
+    board::{Board, Snapshot},
+    removals::CleanUp,
+};
 use crate::{
     domain::{
         Destination, DestinationId, EventKind, Fault, FaultClass, FaultCode, FaultText, HashKey,
-        NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, PushTarget, Removal,
-        RemovalCause, SecretName, SecretRef, StreamKey, Switch,
+        NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, Removal, Switch,
     },
     plan::{self, DetachReason, Plan, Refusal, Step, Wish, WishedOutput},
     port::{
-        Clock, ControlStore, DestinationRepo, DestinationRepoExt, ErrorKind, EventLog, Forget,
-        OutputRouter, Pause, PortError, SecretStore, Versioned, Which,
+        Clock, ControlStore, DestinationRepo, DestinationRepoExt, ErrorKind, EventLog,
+        OutputRouter, Pause, PortError, SecretStore, Versioned,
     },
 };
 
@@ -103,21 +104,21 @@ pub struct PassReport {
 /// twice does no harm.
 #[derive(Debug)]
 pub struct Reconciler {
-    ports: Ports,
+    pub(super) ports: Ports,
     ours: OutputType,
-    hash_key: HashKey,
+    pub(super) hash_key: HashKey,
     // One pass at a time makes router writes (rule 10).
-    turn: Mutex<()>,
+    pub(super) turn: Mutex<()>,
     // One look at a time, so that events come in the order of what was seen.
     looking: Mutex<()>,
-    board: Board,
+    pub(super) board: Board,
 }
 
 /// What a pass read.
-struct View {
-    rows: Vec<Versioned<Destination>>,
-    observed: Vec<ObservedOutput>,
-    removals: Vec<Removal>,
+pub(super) struct View {
+    pub(super) rows: Vec<Versioned<Destination>>,
+    pub(super) observed: Vec<ObservedOutput>,
+    pub(super) removals: Vec<Removal>,
 }
 
 impl View {
@@ -125,24 +126,7 @@ impl View {
         let row = self.rows.iter().find(|row| row.value.id == *id);
         row.is_some_and(|row| row.value.is_running())
     }
-
-    /// The outputs that have neither a row nor the record of a deletion.
-    fn absent(&self) -> Vec<&OutputId> {
-        let rows = self.rows.iter().map(|it| &it.value.id);
-        let deleted = |it: &&Removal| it.cause == RemovalCause::Deleted;
-        let removals = self.removals.iter().filter(deleted);
-        let removals = removals.map(|it| &it.destination);
-        let known: BTreeSet<&DestinationId> = rows.chain(removals).collect();
-        let outputs = self.observed.iter().map(|it| &it.id);
-        outputs
-            .filter(|id| !known.contains(&id.destination))
-            .collect()
-    }
 }
-
-/// How old an unfinished change has to be before what it kept is forgotten: far
-/// longer than any request lives.
-const CHANGE_TAKES_AT_MOST: SignedDuration = SignedDuration::from_mins(15);
 
 /// How often a pass starts again because somebody changed a row meanwhile.
 const TRIES_MAX: usize = 4;
@@ -273,7 +257,7 @@ impl Reconciler {
         Ok(until.filter(|until| self.ports.clock.now() < *until))
     }
 
-    async fn view(&self) -> Result<View, PortError> {
+    pub(super) async fn view(&self) -> Result<View, PortError> {
         // In this order: an output whose row came meanwhile is known then, and a
         // row that went meanwhile has left its removal.
         let observed = self.ports.router.observe().await?;
@@ -390,252 +374,6 @@ impl Reconciler {
         let now = self.ports.destinations.get(&row.value.id).await?;
         Ok(now.is_some_and(|now| now.value.generation == row.value.generation))
     }
-
-    async fn spec(
-        &self,
-        row: &Destination,
-        id: &OutputId,
-        switch: Switch,
-    ) -> Result<OutputSpec, Unreadable> {
-        let endpoint = row.endpoint(id.leg);
-        let complete = endpoint.and_then(|it| it.key.map(|key| (it, key)));
-        let (endpoint, key_ref) = complete.ok_or(Unreadable::Missing)?;
-        let key = SecretName::StreamKey(id.destination.clone(), id.leg);
-        let key = self.text(&key, key_ref).await?;
-        let key = StreamKey::new(key.expose_secret()).map_err(|_| Unreadable::Malformed)?;
-        let tail = SecretName::UrlTail(id.destination.clone(), id.leg);
-        let tail = match endpoint.tail {
-            None => None,
-            Some(tail_ref) => Some(self.text(&tail, tail_ref).await?),
-        };
-        let url = endpoint.url.clone();
-        Ok(OutputSpec {
-            id: id.clone(),
-            target: PushTarget { url, tail, key },
-            switch,
-            fingerprint: plan::fingerprint(endpoint, &key_ref, &self.hash_key),
-        })
-    }
-
-    /// Reads the version that the row refers to, and no other: a key that was
-    /// kept for another row's address never gets to this one's.
-    async fn text(&self, name: &SecretName, kept: SecretRef) -> Result<SecretString, Unreadable> {
-        let which = Which::Version(kept.version);
-        let revealed = self.ports.secrets.reveal(name, which).await;
-        let revealed = revealed.map_err(Unreadable::Port)?;
-        Ok(revealed.ok_or(Unreadable::Missing)?.text)
-    }
-
-    /// Finishes removals, and turns outputs whose row is gone into some (rules 9 and 12).
-    async fn clean_up(
-        &self,
-        scope: &Scope,
-        view: &View,
-        report: &mut PassReport,
-    ) -> Result<CleanUp, PortError> {
-        let mut removals = view.removals.clone();
-        match scope {
-            Scope::One(id) => {
-                removals.retain(|it| it.destination == *id);
-                // Somebody asked for this one by name, so its absence is no accident of a listing.
-                let gone = view.absent().into_iter().filter(|it| it.destination == *id);
-                removals.extend(self.record_absent(gone.collect()).await?);
-            }
-            Scope::All => removals.extend(self.absent(view, report).await?),
-        }
-        let done_before = report.done.len();
-        for removal in removals {
-            let output = OutputId {
-                destination: removal.destination.clone(),
-                leg: crate::domain::Leg::Primary,
-            };
-            if let Err(error) = self.finish(&removal, view, report).await {
-                report.failed.push(StepFailure { output, error });
-            }
-        }
-        Ok(if done_before < report.done.len() {
-            CleanUp::Detached
-        } else {
-            CleanUp::Quiet
-        })
-    }
-
-    /// Records the removal of destinations that somebody else deleted, unless
-    /// they are so many that the listing is more likely to be wrong (rule 9).
-    async fn absent(
-        &self,
-        view: &View,
-        report: &mut PassReport,
-    ) -> Result<Vec<Removal>, PortError> {
-        let (gone, of) = (view.absent(), view.observed.len());
-        if 2 < gone.len() || of < 5 * gone.len() {
-            report.held = gone.len();
-            if self.board.hold(gone.len()) {
-                let outputs = gone.len();
-                tracing::warn!(outputs, of, "outputs without a row are left alone");
-                let kind = EventKind::MassDetachHeld { outputs, of };
-                self.ports.record(None, kind).await;
-            }
-            return Ok(Vec::new());
-        }
-        self.board.hold(0);
-        self.record_absent(gone).await
-    }
-
-    /// Lets the outputs go that a pass holds because they are many (rule 9): an
-    /// admin looked, and their rows are really meant to be gone.
-    pub async fn release_held(&self) -> Result<PassReport, PortError> {
-        {
-            let _turn = self.turn.lock().await;
-            let view = self.view().await?;
-            self.record_absent(view.absent()).await?;
-            self.board.hold(0);
-        }
-        self.reconcile(Scope::All, Cause::Asked).await
-    }
-
-    async fn record_absent(&self, gone: Vec<&OutputId>) -> Result<Vec<Removal>, PortError> {
-        let mut removals: Vec<Removal> = Vec::new();
-        for id in gone {
-            let seen = removals.iter().any(|it| it.destination == id.destination);
-            if seen
-                || self
-                    .ports
-                    .destinations
-                    .get(&id.destination)
-                    .await?
-                    .is_some()
-            {
-                continue;
-            }
-            let removal = Removal {
-                destination: id.destination.clone(),
-                cause: RemovalCause::Deleted,
-                generation: 0,
-                recorded_at: self.ports.clock.now(),
-            };
-            self.ports.control.record_removal(&removal).await?;
-            removals.push(removal);
-        }
-        Ok(removals)
-    }
-
-    /// Forgets every version of a row's secrets but those that it refers to.
-    async fn forget_unreferred(&self, row: &Destination) -> Result<(), PortError> {
-        let secrets = &self.ports.secrets;
-        for name in SecretName::all_of(&row.id) {
-            let Some(kept) = row.refers_to(&name) else {
-                secrets.forget(&name, Forget::All).await?;
-                continue;
-            };
-            let before = Forget::Before(kept.version);
-            secrets.forget(&name, before).await?;
-            while let Some(latest) = secrets.reveal(&name, Which::Latest).await?
-                && kept.version < latest.version
-            {
-                let only = Forget::Only(latest.version);
-                secrets.forget(&name, only).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn finish(
-        &self,
-        removal: &Removal,
-        view: &View,
-        report: &mut PassReport,
-    ) -> Result<(), PortError> {
-        let id = &removal.destination;
-        let row = self.ports.destinations.get(id).await?;
-        let control = &self.ports.control;
-        match (removal.cause, row) {
-            (RemovalCause::ChangeUnfinished, row) => {
-                let age = self.ports.clock.now().duration_since(removal.recorded_at);
-                if age < CHANGE_TAKES_AT_MOST {
-                    return Ok(());
-                }
-                if let Some(row) = row {
-                    self.forget_unreferred(&row.value).await?;
-                    return control.clear_removal(removal).await;
-                }
-            }
-            (RemovalCause::Deleted, Some(row)) if row.value.generation != removal.generation => {
-                // It was changed before it could go; whoever deleted it was told so.
-                return control.clear_removal(removal).await;
-            }
-            (RemovalCause::Deleted, Some(row)) => {
-                self.ports.destinations.remove(id, &row.revision).await?;
-            }
-            (RemovalCause::Deleted, None) => (),
-        }
-        let outputs = view.observed.iter().map(|it| &it.id);
-        let outputs: Vec<OutputId> = outputs
-            .filter(|it| it.destination == *id)
-            .cloned()
-            .collect();
-        if !outputs.is_empty() {
-            let results = self.ports.router.detach(&outputs).await;
-            for (output, result) in outputs.into_iter().zip(results) {
-                result?;
-                let step = Step::Detach(output, DetachReason::Unwanted);
-                report.done.push(step);
-            }
-        }
-        // Keys last: an output that is still there could need its key to be ended by hand.
-        for name in SecretName::all_of(id) {
-            self.ports.secrets.forget(&name, Forget::All).await?;
-        }
-        control.clear_removal(removal).await?;
-        if removal.cause == RemovalCause::Deleted {
-            self.ports
-                .record(Some(id), EventKind::RemovalFinished)
-                .await;
-        }
-        Ok(())
-    }
-}
-
-/// Why an output cannot be told its secrets.
-enum Unreadable {
-    Missing,
-    Malformed,
-    Port(PortError),
-}
-
-impl Unreadable {
-    fn as_fault(&self, at: Timestamp) -> Fault {
-        let (class, text) = match self {
-            Self::Missing => (
-                FaultClass::Actionable,
-                "its stream key is not in the store; set it again",
-            ),
-            Self::Malformed => (
-                FaultClass::Actionable,
-                "its stored stream key is not a valid one; set it again",
-            ),
-            Self::Port(error) if error.kind() == ErrorKind::Unavailable => (
-                FaultClass::Transient,
-                "its stream key cannot be read just now; it is tried again",
-            ),
-            Self::Port(_) => (
-                FaultClass::Actionable,
-                "its stored stream key cannot be read; the log of the server says why",
-            ),
-        };
-        let code = match class {
-            FaultClass::Transient => FaultCode::Provider,
-            FaultClass::Actionable | FaultClass::Terminal => FaultCode::Invalid,
-        };
-        Fault::new(code, class, text, at)
-    }
-}
-
-/// Whether a clean-up made room.
-#[derive(PartialEq, Eq)]
-enum CleanUp {
-    Detached,
-    Quiet,
 }
 
 /// Whether the rows were still as a pass had read them.

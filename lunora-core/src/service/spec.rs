@@ -1,0 +1,87 @@
+//! What an output is told: the row, and the secrets that it refers to.
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Reconciler;
+use crate::{
+    domain::{
+        Destination, Fault, FaultClass, FaultCode, OutputId, OutputSpec, PushTarget, SecretName,
+        SecretRef, StreamKey, Switch,
+    },
+    plan,
+    port::{ErrorKind, PortError, SecretStore, Which},
+};
+
+/// Why an output cannot be told its secrets.
+pub(super) enum Unreadable {
+    Missing,
+    Malformed,
+    Port(PortError),
+}
+
+impl Unreadable {
+    pub(super) fn as_fault(&self, at: Timestamp) -> Fault {
+        let (class, text) = match self {
+            Self::Missing => (
+                FaultClass::Actionable,
+                "its stream key is not in the store; set it again",
+            ),
+            Self::Malformed => (
+                FaultClass::Actionable,
+                "its stored stream key is not a valid one; set it again",
+            ),
+            Self::Port(error) if error.kind() == ErrorKind::Unavailable => (
+                FaultClass::Transient,
+                "its stream key cannot be read just now; it is tried again",
+            ),
+            Self::Port(_) => (
+                FaultClass::Actionable,
+                "its stored stream key cannot be read; the log of the server says why",
+            ),
+        };
+        let code = match class {
+            FaultClass::Transient => FaultCode::Provider,
+            FaultClass::Actionable | FaultClass::Terminal => FaultCode::Invalid,
+        };
+        Fault::new(code, class, text, at)
+    }
+}
+
+impl Reconciler {
+    /// Puts together what a router is told, with the secrets that the row refers to.
+    pub(super) async fn spec(
+        &self,
+        row: &Destination,
+        id: &OutputId,
+        switch: Switch,
+    ) -> Result<OutputSpec, Unreadable> {
+        let endpoint = row.endpoint(id.leg);
+        let complete = endpoint.and_then(|it| it.key.map(|key| (it, key)));
+        let (endpoint, key_ref) = complete.ok_or(Unreadable::Missing)?;
+        let key = SecretName::StreamKey(id.destination.clone(), id.leg);
+        let key = self.text(&key, key_ref).await?;
+        let key = StreamKey::new(key.expose_secret()).map_err(|_| Unreadable::Malformed)?;
+        let tail = SecretName::UrlTail(id.destination.clone(), id.leg);
+        let tail = match endpoint.tail {
+            None => None,
+            Some(tail_ref) => Some(self.text(&tail, tail_ref).await?),
+        };
+        let url = endpoint.url.clone();
+        Ok(OutputSpec {
+            id: id.clone(),
+            target: PushTarget { url, tail, key },
+            switch,
+            fingerprint: plan::fingerprint(endpoint, &key_ref, &self.hash_key),
+        })
+    }
+
+    /// Reads the version that the row refers to, and no other: a key that was
+    /// kept for another row's address never gets to this one's.
+    async fn text(&self, name: &SecretName, kept: SecretRef) -> Result<SecretString, Unreadable> {
+        let which = Which::Version(kept.version);
+        let revealed = self.ports.secrets.reveal(name, which).await;
+        let revealed = revealed.map_err(Unreadable::Port)?;
+        Ok(revealed.ok_or(Unreadable::Missing)?.text)
+    }
+}
