@@ -1,0 +1,1 @@
+//! What a failed call on DynamoDB means to a port.

@@ -1,0 +1,3 @@
+//! What Lunora keeps in DynamoDB.
+
+mod error;

@@ -1,0 +1,1 @@
+//! What a failed call on AWS means to a port.

@@ -1,0 +1,25 @@
+//! The adapters of Lunora for AWS, one service a module and a feature.
+//!
+//! A binary reads an [`AwsConfig`] and makes one [`sdk_config`]; the adapters
+//! take both. Nothing else here reads the environment, but for the SDK itself,
+//! which finds credentials, region and endpoints in the usual places.
+//!
+//! - [`dynamodb`]: rows, and what the control half must not forget.
+//! - [`ssm`]: stream keys.
+//! - `error`: what a reply of AWS means to a port. An error of the SDK goes no
+//!   further than this crate, because its text can quote what was sent.
+
+mod client;
+mod config;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
+#[cfg(any(feature = "dynamodb", feature = "ssm"))]
+mod error;
+#[cfg(feature = "ssm")]
+pub mod ssm;
+
+pub use client::sdk_config;
+pub use config::{
+    AccountId, AwsConfig, ChannelId, ConfigError, FlowArn, NameProblem, ParameterPrefix, TableName,
+    Tables,
+};

@@ -1,0 +1,1 @@
+//! What a failed call on the Parameter Store means to a port.

@@ -1,0 +1,3 @@
+//! What Lunora keeps in the Parameter Store of Systems Manager.
+
+mod error;
