@@ -6,8 +6,8 @@
 //!
 //! - [`dynamodb`]: rows, and what the control half must not forget.
 //! - [`ssm`]: stream keys.
-//! - `error`: what a reply of AWS means to a port. An error of the SDK goes no
-//!   further than this crate, because its text can quote what was sent.
+//! - `AwsError`: what AWS answered. An error of the SDK goes no further than this
+//!   crate, because its text can quote what was sent.
 
 mod client;
 mod config;
@@ -23,3 +23,5 @@ pub use config::{
     AccountId, AwsConfig, ChannelId, ConfigError, FlowArn, NameProblem, ParameterPrefix, TableName,
     Tables,
 };
+#[cfg(any(feature = "dynamodb", feature = "ssm"))]
+pub use error::AwsError;

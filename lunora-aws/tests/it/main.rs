@@ -1,0 +1,3 @@
+//! What `lunora-aws` promises, without AWS or a stand-in for it.
+
+mod config;
