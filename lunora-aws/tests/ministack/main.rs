@@ -1,0 +1,5 @@
+//! What `lunora-aws` does to the stand-in for AWS that `scripts/ministack` runs.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod smoke;
+mod support;
