@@ -9,7 +9,7 @@ use axum::{
     },
 };
 use futures_util::{StreamExt as _, stream};
-use lunora_core::domain::{DestinationId, Event, EventKind, EventSeq, Severity, StatusKind};
+use lunora_core::domain::{DestinationId, Event, EventKind, EventSeq, Label, Severity, StatusKind};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -40,6 +40,9 @@ struct ChangeView<'a> {
     seq: EventSeq,
     at: Iso,
     destination_id: Option<&'a DestinationId>,
+    /// Who did it, if somebody did and is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a Label>,
     /// `type`, and what belongs to it.
     #[serde(flatten)]
     kind: KindView<'a>,
@@ -225,6 +228,7 @@ impl Feed {
             seq: event.seq,
             at: Iso(event.event.at),
             destination_id,
+            by: event.event.by.as_ref(),
             kind: KindView::from(&event.event.kind),
             destination: entry.as_ref().map(DestinationView::from),
         };
@@ -265,7 +269,7 @@ mod tests {
             EventKind, Fault, FaultClass, FaultCode, NewEvent, OutputHealth, OutputState, Severity,
             StatusKind, Wanted,
         },
-        port::{Clock as _, DestinationRepo as _, DestinationRepoExt as _, EventLog as _, Expect},
+        port::{Clock as _, EventLog as _, Expect, Repo as _, RepoExt as _},
     };
     use lunora_testkit::sample;
     use serde_json::{Value, json};
@@ -445,6 +449,7 @@ mod tests {
         let event = NewEvent {
             at: world.core.clock.now(),
             destination: Some(row.id),
+            by: None,
             kind: EventKind::DestinationUpdated {
                 changed: vec!["name".into()],
             },
@@ -489,6 +494,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_did_it_is_told_if_it_is_known() {
+        let world = World::new();
+        let mut follower = Follower::new(&world, events()).await;
+        follower.rest();
+
+        for by in [Some("Ada".parse().unwrap()), None] {
+            let event = NewEvent {
+                by,
+                ..sample::new_event(1)
+            };
+            world.core.events.append(&event).await.unwrap();
+        }
+        let [known, unknown] = follower.rest().try_into().unwrap();
+
+        assert_eq!(known.data["by"], "Ada");
+        assert_eq!(unknown.data.get("by"), None);
+    }
+
+    #[tokio::test]
     async fn every_time_has_milliseconds_wherever_it_stands() {
         let world = World::new();
         let mut follower = Follower::new(&world, events()).await;
@@ -508,10 +532,11 @@ mod tests {
         ];
 
         for kind in kinds {
-            let destination = None;
+            let (destination, by) = (None, None);
             let event = NewEvent {
                 at,
                 destination,
+                by,
                 kind,
             };
             world.core.events.append(&event).await.unwrap();

@@ -187,7 +187,7 @@ mod tests {
         body::Body,
         http::{Method, Request},
     };
-    use lunora_core::port::DestinationRepoExt as _;
+    use lunora_core::port::RepoExt as _;
     use lunora_testkit::{
         fault::FaultPlan,
         sweep::{Run, sweep, sweep_crashes},

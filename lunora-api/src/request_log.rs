@@ -37,7 +37,7 @@ pub(crate) async fn trace(State(api): State<Api>, request: Request, next: Next) 
 mod tests {
     use axum::http::Method;
     use futures_util::FutureExt as _;
-    use lunora_core::port::DestinationRepoExt as _;
+    use lunora_core::port::RepoExt as _;
     use lunora_testkit::fault::{Fault, FaultPlan};
 
     use crate::world::{World, custom, json_request};

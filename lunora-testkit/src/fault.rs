@@ -1,18 +1,21 @@
 //! Adapters whose calls fail on purpose.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        Destination, DestinationId, Event, EventSeq, NewEvent, ObservedOutput, OutputId,
-        OutputSpec, Removal, SecretName, SecretVersion,
+        Event, EventSeq, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec, Removal,
+        SecretName, SecretVersion, WorkerId,
     },
     port::{
-        Answer, Claim, ControlStore, DestinationRepo, ErrorKind, EventLog, Expect, Forget,
-        IdempotencyKey, OutputRouter, Page, PageRequest, Pause, PortError, Revealed, Revision,
+        Answer, Claim, ControlStore, ErrorKind, EventLog, Expect, Forget, History, IdempotencyKey,
+        Lease, OutputRouter, Page, PageRequest, Pause, PortError, Record, Repo, Revealed, Revision,
         RouterCapabilities, SecretStore, Versioned, Which,
     },
 };
@@ -192,27 +195,57 @@ impl<P> Faulty<P> {
     }
 }
 
+struct RepoCalls {
+    get: &'static str,
+    put: &'static str,
+    remove: &'static str,
+    list: &'static str,
+}
+
+/// What the calls on the repo of these records are called in messages.
+fn repo_calls<R: Record>() -> RepoCalls {
+    macro_rules! calls {
+        ($repo:literal) => {
+            RepoCalls {
+                get: concat!($repo, "::get"),
+                put: concat!($repo, "::put"),
+                remove: concat!($repo, "::remove"),
+                list: concat!($repo, "::list"),
+            }
+        };
+    }
+    match R::NOUN {
+        "destination" => calls!("DestinationRepo"),
+        "source" => calls!("SourceRepo"),
+        "preset" => calls!("PresetRepo"),
+        "session" => calls!("SessionRepo"),
+        "token" => calls!("TokenRepo"),
+        "failover history of" => calls!("FailoverRepo"),
+        _ => calls!("Repo"),
+    }
+}
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<P: DestinationRepo> DestinationRepo for Faulty<P> {
-    async fn get(&self, id: &DestinationId) -> Result<Option<Versioned<Destination>>, PortError> {
+impl<R: Record, P: Repo<R>> Repo<R> for Faulty<P> {
+    async fn get(&self, id: &R::Id) -> Result<Option<Versioned<R>>, PortError> {
         let work = self.inner.get(id);
-        self.plan.around("DestinationRepo::get", work).await
+        self.plan.around(repo_calls::<R>().get, work).await
     }
 
-    async fn put(&self, destination: &Destination, expect: Expect) -> Result<Revision, PortError> {
-        let work = self.inner.put(destination, expect);
-        self.plan.around("DestinationRepo::put", work).await
+    async fn put(&self, value: &R, expect: Expect) -> Result<Revision, PortError> {
+        let work = self.inner.put(value, expect);
+        self.plan.around(repo_calls::<R>().put, work).await
     }
 
-    async fn remove(&self, id: &DestinationId, revision: &Revision) -> Result<(), PortError> {
+    async fn remove(&self, id: &R::Id, revision: &Revision) -> Result<(), PortError> {
         let work = self.inner.remove(id, revision);
-        self.plan.around("DestinationRepo::remove", work).await
+        self.plan.around(repo_calls::<R>().remove, work).await
     }
 
-    async fn list(&self, page: PageRequest) -> Result<Page<Versioned<Destination>>, PortError> {
+    async fn list(&self, page: PageRequest) -> Result<Page<Versioned<R>>, PortError> {
         let work = self.inner.list(page);
-        self.plan.around("DestinationRepo::list", work).await
+        self.plan.around(repo_calls::<R>().list, work).await
     }
 }
 
@@ -236,6 +269,15 @@ impl<P: SecretStore> SecretStore for Faulty<P> {
     async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
         let work = self.inner.forget(name, which);
         self.plan.around("SecretStore::forget", work).await
+    }
+
+    async fn versions(&self) -> Result<BTreeMap<SecretName, SecretVersion>, PortError> {
+        let work = self.inner.versions();
+        self.plan.around("SecretStore::versions", work).await
+    }
+
+    fn history(&self) -> History {
+        self.inner.history()
     }
 }
 
@@ -334,5 +376,15 @@ impl<P: ControlStore> ControlStore for Faulty<P> {
             self.inner.forget_claims_before(time),
         );
         self.plan.around(call, work).await
+    }
+
+    async fn acquire(&self, name: &LeaseName, lease: &Lease) -> Result<Lease, PortError> {
+        let work = self.inner.acquire(name, lease);
+        self.plan.around("ControlStore::acquire", work).await
+    }
+
+    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
+        let work = self.inner.release(name, holder);
+        self.plan.around("ControlStore::release", work).await
     }
 }

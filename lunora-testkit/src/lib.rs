@@ -6,6 +6,7 @@
 //! - [`fault`] wraps any adapter and makes chosen calls fail.
 //! - [`sweep`] repeats a scenario with a fault, or a crash, at every call it makes.
 //! - [`conformance`] has one test per clause of each port's contract.
+//! - `mock`, a feature, has a mock of each port, for a test that wants one certain answer.
 //! - [`model`] checks random calls against what ought to come of them.
 //! - [`sample`] has small valid values, and [`strategy`] draws any.
 
@@ -15,6 +16,8 @@ pub mod clock;
 pub mod conformance;
 pub mod fault;
 pub mod memory;
+#[cfg(feature = "mock")]
+pub mod mock;
 pub mod model;
 pub mod sample;
 pub mod strategy;

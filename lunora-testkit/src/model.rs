@@ -2,26 +2,21 @@
 
 use std::{collections::BTreeMap, marker::PhantomData};
 
-use lunora_core::{
-    domain::{Destination, DestinationId},
-    port::{
-        DestinationRepo, DestinationRepoExt, ErrorKind, Expect, PageRequest, PortError, Revision,
-    },
-};
+use lunora_core::port::{ErrorKind, Expect, PageRequest, PortError, Repo, RepoExt as _, Revision};
 use proptest::{prelude::*, test_runner::TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use tokio::runtime::Runtime;
 
 use crate::{
     conformance::{Fixture, private::runtime},
-    sample,
+    sample::Sample,
 };
 
-/// Makes random calls on a [`DestinationRepo`], in so many cases of up to 40
+/// Makes random calls on a [`Repo`], in so many cases of up to 40
 /// calls each, and compares what is stored with a model after every call.
 ///
 /// ```
-/// # use lunora_core::port::DestinationRepo;
+/// # use lunora_core::{domain::Destination, port::DestinationRepo};
 /// # use lunora_testkit::{conformance::Fixture, memory::MemoryDestinationRepo};
 /// # struct Memory(MemoryDestinationRepo);
 /// # impl Fixture for Memory {
@@ -33,23 +28,23 @@ use crate::{
 /// #         &self.0
 /// #     }
 /// # }
-/// lunora_testkit::model::random_calls_agree::<Memory>(20);
+/// lunora_testkit::model::random_calls_agree::<Destination, Memory>(20);
 /// ```
 ///
 /// # Panics
 ///
 /// If the adapter does anything else than the model, with the shortest calls
 /// that show it.
-pub fn random_calls_agree<F: Fixture<Port = dyn DestinationRepo>>(cases: u32) {
+pub fn random_calls_agree<R: Sample, F: Fixture<Port: Repo<R>>>(cases: u32) {
     let config = ProptestConfig {
         cases,
         // A file of seeds belongs next to a test, and this is none.
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    let calls = Destinations::sequential_strategy(1..40);
+    let calls = Stored::sequential_strategy(1..40);
     let outcome = TestRunner::new(config.clone()).run(&calls, |(state, calls, seen)| {
-        Machine::<F>::test_sequential(config.clone(), state, calls, seen);
+        Machine::<R, F>::test_sequential(config.clone(), state, calls, seen);
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
@@ -58,15 +53,15 @@ pub fn random_calls_agree<F: Fixture<Port = dyn DestinationRepo>>(cases: u32) {
 #[derive(Clone, Debug)]
 enum Call {
     Create(u8),
-    Rename { n: u8, name: u8, is_stale: bool },
+    Change { n: u8, k: u8, is_stale: bool },
     Remove { n: u8, is_stale: bool },
 }
 
-/// What is stored, in the model: which name each destination has.
+/// What is stored, in the model: which change of each value.
 #[derive(Clone, Debug, Default)]
-struct Destinations(BTreeMap<u8, u8>);
+struct Stored(BTreeMap<u8, u8>);
 
-impl ReferenceStateMachine for Destinations {
+impl ReferenceStateMachine for Stored {
     type State = Self;
     type Transition = Call;
 
@@ -75,13 +70,13 @@ impl ReferenceStateMachine for Destinations {
     }
 
     fn transitions(_: &Self) -> BoxedStrategy<Call> {
-        // Few destinations, so that calls meet.
+        // Few values, so that calls meet.
         let which = (1..5_u8, any::<bool>());
         prop_oneof![
             (1..5_u8).prop_map(Call::Create),
-            (which.clone(), any::<u8>()).prop_map(|((n, is_stale), name)| Call::Rename {
+            (which.clone(), any::<u8>()).prop_map(|((n, is_stale), k)| Call::Change {
                 n,
-                name,
+                k,
                 is_stale
             }),
             which.prop_map(|(n, is_stale)| Call::Remove { n, is_stale }),
@@ -94,26 +89,27 @@ impl ReferenceStateMachine for Destinations {
             Call::Create(n) => {
                 state.0.entry(n).or_insert(0);
             }
-            Call::Rename {
+            Call::Change {
                 n,
-                name,
+                k,
                 is_stale: false,
             } => {
-                state.0.entry(n).and_modify(|stored| *stored = name);
+                state.0.entry(n).and_modify(|stored| *stored = k);
             }
             Call::Remove { n, is_stale: false } => {
                 state.0.remove(&n);
             }
-            Call::Rename { is_stale: true, .. } | Call::Remove { is_stale: true, .. } => (),
+            Call::Change { is_stale: true, .. } | Call::Remove { is_stale: true, .. } => (),
         }
         state
     }
 }
 
-struct Machine<F>(PhantomData<F>);
+struct Machine<R, F>(PhantomData<(R, F)>);
 
-/// The adapter, and the last two revisions of each destination.
-struct Subject<F> {
+/// The adapter, and the last two revisions of each value.
+struct Subject<R, F> {
+    record: PhantomData<R>,
     // One for all calls: the adapter may have tasks on it.
     runtime: Runtime,
     fixture: F,
@@ -121,14 +117,14 @@ struct Subject<F> {
     stale: BTreeMap<u8, Revision>,
 }
 
-impl<F: Fixture<Port = dyn DestinationRepo>> Subject<F> {
+impl<R: Sample, F: Fixture<Port: Repo<R>>> Subject<R, F> {
     fn revision(&self, n: u8, is_stale: bool) -> Option<Revision> {
         let revisions = if is_stale { &self.stale } else { &self.fresh };
         revisions.get(&n).cloned()
     }
 
     fn create(&mut self, n: u8) {
-        let value = named(n, 0);
+        let value = nth::<R>(n, 0);
         let create = self.fixture.port().create(&value);
         let created = self.runtime.block_on(create);
         let is_new = !self.fresh.contains_key(&n);
@@ -136,11 +132,11 @@ impl<F: Fixture<Port = dyn DestinationRepo>> Subject<F> {
         self.note(n, created.map(Some));
     }
 
-    fn rename(&mut self, n: u8, name: u8, is_stale: bool) {
+    fn change(&mut self, n: u8, k: u8, is_stale: bool) {
         let Some(revision) = self.revision(n, is_stale) else {
             return;
         };
-        let (value, expect) = (named(n, name), Expect::Revision(revision));
+        let (value, expect) = (nth::<R>(n, k), Expect::Revision(revision));
         let write = self.fixture.port().put(&value, expect);
         let written = self.runtime.block_on(write);
         assert_eq!(written.is_ok(), !is_stale, "{written:?}");
@@ -151,14 +147,14 @@ impl<F: Fixture<Port = dyn DestinationRepo>> Subject<F> {
         let Some(revision) = self.revision(n, is_stale) else {
             return;
         };
-        let id = sample::destination_id(n.into());
-        let remove = self.fixture.port().remove(&id, &revision);
+        let value = nth::<R>(n, 0);
+        let remove = self.fixture.port().remove(value.id(), &revision);
         let removed = self.runtime.block_on(remove);
         assert_eq!(removed.is_ok(), !is_stale, "{removed:?}");
         self.note(n, removed.map(|()| None));
     }
 
-    /// Remembers which write of a destination is there now, if the call took effect.
+    /// Remembers which write of a value is there now, if the call took effect.
     fn note(&mut self, n: u8, outcome: Result<Option<Revision>, PortError>) {
         let before = match outcome {
             Ok(Some(revision)) => self.fresh.insert(n, revision),
@@ -172,12 +168,12 @@ impl<F: Fixture<Port = dyn DestinationRepo>> Subject<F> {
     }
 }
 
-async fn listed(repo: &dyn DestinationRepo) -> BTreeMap<DestinationId, Destination> {
+async fn listed<R: Sample>(repo: &(impl Repo<R> + ?Sized)) -> BTreeMap<R::Id, R> {
     let (limit, mut after, mut listed) = (3, None, BTreeMap::new());
     loop {
         let page = repo.list(PageRequest { limit, after }).await.unwrap();
         for item in page.items {
-            let twice = listed.insert(item.value.id.clone(), item.value);
+            let twice = listed.insert(item.value.id().clone(), item.value);
             assert_eq!(twice, None);
         }
         after = page.next;
@@ -187,20 +183,18 @@ async fn listed(repo: &dyn DestinationRepo) -> BTreeMap<DestinationId, Destinati
     }
 }
 
-fn named(n: u8, name: u8) -> Destination {
-    Destination {
-        name: format!("name {name}").parse().unwrap(),
-        ..sample::destination(n.into())
-    }
+fn nth<R: Sample>(n: u8, k: u8) -> R {
+    R::sample(n.into()).changed(k.into())
 }
 
-impl<F: Fixture<Port = dyn DestinationRepo>> StateMachineTest for Machine<F> {
-    type SystemUnderTest = Subject<F>;
-    type Reference = Destinations;
+impl<R: Sample, F: Fixture<Port: Repo<R>>> StateMachineTest for Machine<R, F> {
+    type SystemUnderTest = Subject<R, F>;
+    type Reference = Stored;
 
-    fn init_test(_: &Destinations) -> Subject<F> {
+    fn init_test(_: &Stored) -> Subject<R, F> {
         let runtime = runtime();
         Subject {
+            record: PhantomData,
             fixture: runtime.block_on(F::set_up()),
             runtime,
             fresh: BTreeMap::new(),
@@ -208,18 +202,18 @@ impl<F: Fixture<Port = dyn DestinationRepo>> StateMachineTest for Machine<F> {
         }
     }
 
-    fn apply(mut subject: Subject<F>, _: &Destinations, call: Call) -> Subject<F> {
+    fn apply(mut subject: Subject<R, F>, _: &Stored, call: Call) -> Subject<R, F> {
         match call {
             Call::Create(n) => subject.create(n),
-            Call::Rename { n, name, is_stale } => subject.rename(n, name, is_stale),
+            Call::Change { n, k, is_stale } => subject.change(n, k, is_stale),
             Call::Remove { n, is_stale } => subject.remove(n, is_stale),
         }
         subject
     }
 
-    fn check_invariants(subject: &Subject<F>, model: &Destinations) {
-        let expected = model.0.iter().map(|(n, name)| named(*n, *name));
-        let expected = expected.map(|it| (it.id.clone(), it)).collect();
+    fn check_invariants(subject: &Subject<R, F>, model: &Stored) {
+        let expected = model.0.iter().map(|(n, k)| nth::<R>(*n, *k));
+        let expected = expected.map(|it| (it.id().clone(), it)).collect();
         let listed = subject.runtime.block_on(listed(subject.fixture.port()));
         assert_eq!(listed, expected);
     }

@@ -6,7 +6,7 @@ use lunora_core::{
     domain::{
         Destination, DestinationId, EventKind, EventSeq, Leg, OutputId, OutputType, Status, Switch,
     },
-    port::{DestinationRepo, EventLog, RouterCapabilities},
+    port::{EventLog as _, History, Repo as _, RouterCapabilities},
     service::{
         Cause, DestinationError, Destinations, LegEdit, NewDestination, PassReport, Ports,
         Reconciler, Scope, Start,
@@ -63,9 +63,23 @@ impl World {
     /// An empty world whose router can do no more than this.
     #[must_use]
     pub fn with_capabilities(plan: &FaultPlan, capabilities: RouterCapabilities) -> Self {
+        Self::over(plan, capabilities, MemorySecretStore::default())
+    }
+
+    /// An empty world whose single versions of secrets can be forgotten, or not.
+    #[must_use]
+    pub fn with_history(plan: &FaultPlan, history: History) -> Self {
+        let secrets = MemorySecretStore::with_history(history);
+        Self::over(plan, RouterCapabilities::rtmp(50), secrets)
+    }
+
+    fn over(
+        plan: &FaultPlan,
+        capabilities: RouterCapabilities,
+        secrets: MemorySecretStore,
+    ) -> Self {
         let clock = ManualClock::default();
         let destinations = MemoryDestinationRepo::default();
-        let secrets = MemorySecretStore::default();
         let router = MemoryOutputRouter::new(capabilities).with_clock(clock.clone());
         let events = MemoryEventLog::default();
         let control = MemoryControlStore::default();

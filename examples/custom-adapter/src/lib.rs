@@ -3,7 +3,7 @@
 //! Of Lunora it needs `lunora-core` alone, and `tests/conformance.rs` proves it.
 //! `docs/adapters.md` tells how to write one like it.
 //!
-//! - This file keeps the contract of [`DestinationRepo`], clause by clause.
+//! - This file keeps the contract of [`Repo`], clause by clause.
 //! - `file.rs` has what is stored; nobody else sees that shape.
 
 mod file;
@@ -14,15 +14,15 @@ use async_trait::async_trait;
 use lunora_core::{
     domain::{Destination, DestinationId},
     port::{
-        BoxError, DestinationRepo, ErrorKind, Expect, Page, PageRequest, PageToken, PortError,
-        Revision, Versioned,
+        BoxError, ErrorKind, Expect, Page, PageRequest, PageToken, PortError, Repo, Revision,
+        Versioned,
     },
 };
 use tokio::{fs, sync::Mutex};
 
 use file::File;
 
-/// A [`DestinationRepo`] in a folder that one process uses at a time, on a file
+/// A [`Repo`] in a folder that one process uses at a time, on a file
 /// system that tells upper from lower case.
 #[derive(Debug)]
 pub struct FolderDestinationRepo {
@@ -87,7 +87,7 @@ impl FolderDestinationRepo {
 }
 
 #[async_trait]
-impl DestinationRepo for FolderDestinationRepo {
+impl Repo<Destination> for FolderDestinationRepo {
     async fn get(&self, id: &DestinationId) -> Result<Option<Versioned<Destination>>, PortError> {
         Ok(self.load(id).await?.into_stored())
     }
@@ -139,10 +139,18 @@ impl DestinationRepo for FolderDestinationRepo {
             if items.len() == page.limit.max(1) as usize {
                 let last = items.last().map(|it| &it.value.id);
                 let next = last.map(PageToken::from_cursor);
-                return Ok(Page { items, next });
+                return Ok(Page {
+                    items,
+                    unreadable: Vec::new(),
+                    next,
+                });
             }
             items.extend(self.load(id).await?.into_stored());
         }
-        Ok(Page { items, next: None })
+        Ok(Page {
+            items,
+            unreadable: Vec::new(),
+            next: None,
+        })
     }
 }

@@ -31,13 +31,13 @@ lunora_testkit::destination_repo_conformance!(Folder);
 
 #[test]
 fn random_calls_agree_with_the_model() {
-    lunora_testkit::model::random_calls_agree::<Folder>(20);
+    lunora_testkit::model::random_calls_agree::<_, Folder>(20);
 }
 
 /// What no suite can ask, because it knows neither files nor processes.
 mod besides {
     use example_custom_adapter::FolderDestinationRepo;
-    use lunora_core::port::{DestinationRepo, DestinationRepoExt, ErrorKind};
+    use lunora_core::port::{ErrorKind, Repo, RepoExt};
     use lunora_testkit::sample;
     use tempfile::TempDir;
 

@@ -64,6 +64,6 @@ mod tests {
         );
         assert_eq!(found.text.expose_secret(), new.text.expose_secret());
         assert_ne!(first.text.expose_secret(), new.text.expose_secret());
-        assert_eq!(secrets.versions(&SecretName::PublishKey).len(), 1);
+        assert_eq!(secrets.versions_of(&SecretName::PublishKey).len(), 1);
     }
 }

@@ -57,6 +57,7 @@ pub(crate) async fn watch(relay: Arc<Relay>, reconciler: Arc<Reconciler>, ports:
             let event = NewEvent {
                 at: ports.clock.now(),
                 destination: None,
+                by: None,
                 kind: EventKind::ProgramChanged { program: now },
             };
             if let Err(error) = ports.events.append(&event).await {

@@ -21,7 +21,7 @@ pub(crate) async fn create(
 
 #[cfg(test)]
 mod tests {
-    use lunora_core::{ExposeSecret as _, port::DestinationRepoExt as _};
+    use lunora_core::{ExposeSecret as _, port::RepoExt as _};
     use serde_json::json;
 
     use crate::world::{World, custom};

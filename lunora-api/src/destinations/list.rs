@@ -4,7 +4,7 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
-use lunora_core::domain::DestinationId;
+use lunora_core::{domain::DestinationId, port::Unreadable};
 use serde::{Deserialize, Serialize};
 
 use super::view::DestinationView;
@@ -24,6 +24,25 @@ struct Body<'a> {
     /// What to give as `after` for the next part.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a DestinationId>,
+    /// What is stored and cannot be read, in the first part; an operator has to act.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableView<'a>>,
+}
+
+#[derive(Serialize)]
+struct UnreadableView<'a> {
+    /// As it is stored: not always a valid id.
+    destination_id: &'a str,
+    reason: &'a str,
+}
+
+impl<'a> From<&'a Unreadable> for UnreadableView<'a> {
+    fn from(it: &'a Unreadable) -> Self {
+        Self {
+            destination_id: &it.id,
+            reason: &it.reason,
+        }
+    }
 }
 
 pub(crate) async fn list(
@@ -48,10 +67,15 @@ pub(crate) async fn list(
     let is_last = rest.next().is_none();
     let next = shown.last().map(|(id, _)| *id).filter(|_| !is_last);
     let destinations: Vec<_> = shown.into_iter().map(|(_, it)| it.into()).collect();
+    let unreadable = match part.after {
+        None => snapshot.unreadable.iter().map(Into::into).collect(),
+        Some(_) => Vec::new(),
+    };
     let body = Body {
         count: destinations.len(),
         destinations,
         next,
+        unreadable,
     };
     Ok(Success(body).into_response())
 }
@@ -103,7 +127,8 @@ mod tests {
                 },
             },
             {
-                "destination_id": "dest_1767323045000_200000000",
+                // 2 is the id of the change that kept the key of the first.
+                "destination_id": "dest_1767323045000_300000000",
                 "name": "two",
                 "platform": "hls",
                 "rtmp_url": null,
@@ -168,5 +193,28 @@ mod tests {
         assert_eq!(second.json["next"], serde_json::Value::Null);
         let refused = world.get("/api/destinations?limit=x").await;
         assert_eq!(refused.refusal(), (400, "invalid"));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_listed_once_beside_the_others() {
+        let world = World::new();
+        for name in ["one", "two"] {
+            world.create(custom(name)).await;
+        }
+        let reason = "the push URL has no application";
+        world.core.destinations.plant_unreadable("dest-0", reason);
+        world.core.clock.advance(Duration::from_secs(6));
+
+        let all = world.get("/api/destinations").await;
+        let first = world.get("/api/destinations?limit=1").await;
+        let next = first.json["next"].as_str().unwrap();
+        let path = format!("/api/destinations?limit=1&after={next}");
+        let second = world.get(&path).await;
+
+        let expected = json!([{"destination_id": "dest-0", "reason": reason}]);
+        assert_eq!(all.json["unreadable"], expected);
+        assert_eq!(all.json["count"], 2);
+        assert_eq!(first.json["unreadable"], expected);
+        assert_eq!(second.json.get("unreadable"), None);
     }
 }

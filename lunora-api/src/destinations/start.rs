@@ -28,7 +28,7 @@ pub(crate) async fn start(
 
 #[cfg(test)]
 mod tests {
-    use lunora_core::{domain::OutputType, port::DestinationRepoExt as _};
+    use lunora_core::{domain::OutputType, port::RepoExt as _};
     use lunora_testkit::sample;
     use serde_json::json;
 

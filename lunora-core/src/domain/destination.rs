@@ -93,6 +93,19 @@ impl Destination {
         }
     }
 
+    /// Makes it refer to another write of a secret of its own, if it has that leg.
+    pub(crate) fn set_ref(&mut self, name: &SecretName, to: Option<SecretRef>) {
+        let (SecretName::StreamKey(_, leg) | SecretName::UrlTail(_, leg)) = name else {
+            return;
+        };
+        if let Some(endpoint) = self.endpoint_mut(*leg) {
+            match name {
+                SecretName::StreamKey(..) => endpoint.key = to,
+                _ => endpoint.tail = to,
+            }
+        }
+    }
+
     /// Whether it is enabled and meant to be live.
     #[must_use]
     pub fn is_running(&self) -> bool {

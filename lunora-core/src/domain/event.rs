@@ -3,7 +3,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DestinationId, DestinationName, Fault, Severity, StatusKind};
+use super::{DestinationId, DestinationName, Fault, Label, Severity, StatusKind};
 
 /// The place of an event in its log: 1, 2, 3, …, maybe with gaps.
 #[derive(
@@ -24,6 +24,8 @@ pub struct NewEvent {
     pub at: Timestamp,
     /// To which destination, if it was one.
     pub destination: Option<DestinationId>,
+    /// Who did it; nobody if it happened by itself, or nobody is known.
+    pub by: Option<Label>,
     /// What.
     pub kind: EventKind,
 }
@@ -78,6 +80,8 @@ pub enum EventKind {
         /// What was wrong last.
         last_fault: Option<Fault>,
     },
+    /// Somebody else changed a stream key, and its output is told the new one (rule 23).
+    KeyAdopted,
     /// A pass that nobody asked for found outputs that were not as wanted, and mended them (rule 15).
     DriftRepaired {
         /// How many outputs.

@@ -74,23 +74,61 @@ text_id!(
     DestinationId
 );
 text_id!(
+    /// Identifies a [`Source`](super::Source), for ever.
+    ///
+    /// Only [`mint`](Self::mint)ed ones have the form `src_<milliseconds>_<9 base-36 digits>`.
+    SourceId
+);
+text_id!(
     /// Names an encoding preset.
     PresetId
+);
+text_id!(
+    /// Identifies a streaming session.
+    SessionId
+);
+text_id!(
+    /// Names an access token; it is not the token.
+    TokenId
+);
+text_id!(
+    /// Names what one worker at a time may do.
+    LeaseName
+);
+text_id!(
+    /// Names a worker, differently in every process and after every restart.
+    WorkerId
+);
+text_id!(
+    /// Names a resource of a cloud by its short id.
+    ResourceId
 );
 
 impl DestinationId {
     /// Makes the id of a new destination from the time and random bits.
     #[must_use]
     pub fn mint(at: Timestamp, bits: u128) -> Self {
-        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-        let mut text = format!("dest_{}_", at.as_millisecond());
-        let mut rest = bits;
-        for _ in 0..9 {
-            text.push(char::from(DIGITS[(rest % 36) as usize]));
-            rest /= 36;
-        }
-        Self(text)
+        Self(minted("dest", at, bits))
     }
+}
+
+impl SourceId {
+    /// Makes the id of a new source from the time and random bits.
+    #[must_use]
+    pub fn mint(at: Timestamp, bits: u128) -> Self {
+        Self(minted("src", at, bits))
+    }
+}
+
+fn minted(prefix: &str, at: Timestamp, bits: u128) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut text = format!("{prefix}_{}_", at.as_millisecond());
+    let mut rest = bits;
+    for _ in 0..9 {
+        text.push(char::from(DIGITS[(rest % 36) as usize]));
+        rest /= 36;
+    }
+    text
 }
 
 #[cfg(test)]

@@ -4,29 +4,49 @@ mod destination;
 mod digest;
 mod edit;
 mod event;
+mod failover;
 mod fault;
 mod id;
 mod name;
 mod output;
 mod platform;
+mod preset;
 mod push_url;
 mod removal;
 mod secret;
+mod session;
+mod source;
 mod status;
+mod token;
+mod word;
 
 pub use destination::{Destination, Endpoint, Wanted};
 pub use digest::{Digest, DigestError, HashKey};
 pub use edit::Edit;
 pub use event::{Event, EventKind, EventSeq, NewEvent, ProgramKind};
+pub use failover::{FailoverHistory, Flip};
 pub use fault::{Fault, FaultClass, FaultCode, FaultText};
-pub use id::{DestinationId, IdError, PresetId};
-pub use name::{DestinationName, NameError};
+pub use id::{
+    DestinationId, IdError, LeaseName, PresetId, ResourceId, SessionId, SourceId, TokenId, WorkerId,
+};
+pub use name::{DestinationName, Label, NameError, SourceName};
 pub use output::{
     Fingerprint, Leg, ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, Progress,
     PushTarget, Switch,
 };
 pub use platform::{OtherWord, OutputType, Platform, WordError};
+pub use preset::{
+    AudioPreset, PlatformSettings, Preset, PresetKind, Resolution, ResolutionError, VideoPreset,
+};
 pub use push_url::{Host, KeyInput, PushAddress, PushUrl, PushUrlError, Scheme};
-pub use removal::{Removal, RemovalCause};
-pub use secret::{MASK, SecretName, SecretRef, SecretVersion, StreamKey, StreamKeyError};
+pub use removal::{ChangeId, Removal, RemovalCause, RemovalCauseError};
+pub use secret::{
+    MASK, SecretName, SecretNameError, SecretRef, SecretVersion, StreamKey, StreamKeyError,
+};
+pub use session::{Session, SessionStatus};
+pub use source::{
+    Encryption, HealthCheck, InputClass, Priority, Protocol, Source, SourceCheck, SourceHealth,
+};
 pub use status::{Severity, Status, StatusKind};
+pub use token::{Role, Token};
+pub use word::UnknownWord;

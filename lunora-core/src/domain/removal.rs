@@ -1,5 +1,6 @@
+use std::{fmt, str::FromStr};
+
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::DestinationId;
 
@@ -18,12 +19,47 @@ pub struct Removal {
 }
 
 /// Why something is to be cleaned up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RemovalCause {
     /// The destination was deleted: row, output and keys go.
     Deleted,
     /// A create or an edit may have stopped half way: what it kept and no row
-    /// refers to goes.
-    ChangeUnfinished,
+    /// refers to goes. Each change has a record of its own.
+    ChangeUnfinished(ChangeId),
+}
+
+/// Tells one change of a destination's secrets from every other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangeId(pub u128);
+
+/// The text is not the cause of a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected `deleted` or `change_unfinished`")]
+pub struct RemovalCauseError;
+
+/// `deleted`, `change_unfinished`, or `change_unfinished:<32 hexadecimal digits>`.
+impl fmt::Display for RemovalCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deleted => f.write_str("deleted"),
+            Self::ChangeUnfinished(ChangeId(0)) => f.write_str("change_unfinished"),
+            Self::ChangeUnfinished(ChangeId(id)) => write!(f, "change_unfinished:{id:032x}"),
+        }
+    }
+}
+
+impl FromStr for RemovalCause {
+    type Err = RemovalCauseError;
+
+    fn from_str(text: &str) -> Result<Self, RemovalCauseError> {
+        let change = |id| Self::ChangeUnfinished(ChangeId(id));
+        match text.split_once(':') {
+            None if text == "deleted" => Ok(Self::Deleted),
+            None if text == "change_unfinished" => Ok(change(0)),
+            Some(("change_unfinished", id)) => u128::from_str_radix(id, 16)
+                .map(change)
+                .map_err(|_| RemovalCauseError),
+            _ => Err(RemovalCauseError),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::PortError;
-use crate::domain::{DestinationId, Digest, Removal};
+use crate::domain::{DestinationId, Digest, LeaseName, Removal, WorkerId};
 
 /// Keeps what has no place in a destination's row (rule 18).
 ///
@@ -21,6 +21,10 @@ use crate::domain::{DestinationId, Digest, Removal};
 ///    what is not claimed succeeds and changes nothing.
 /// 5. A claim from before the time of `forget_claims_before` is gone after it,
 ///    and every other one stays.
+/// 6. A lease is given to who asks for it if nobody holds it, if its time is over
+///    at the time of asking, or if its holder asks again; of all that ask at once,
+///    at most one gets it. All are told the lease that stands then. It is over
+///    when its holder releases it; a release by another succeeds and changes nothing.
 #[async_trait]
 pub trait ControlStore: fmt::Debug + Send + Sync + 'static {
     /// Records that something has to be cleaned up.
@@ -46,6 +50,26 @@ pub trait ControlStore: fmt::Debug + Send + Sync + 'static {
 
     /// Drops the claims that were made before that time.
     async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError>;
+
+    /// Asks for a lease, or for more time on it, and returns the one that stands.
+    async fn acquire(&self, name: &LeaseName, lease: &Lease) -> Result<Lease, PortError>;
+
+    /// Gives a lease back before its time is over.
+    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError>;
+}
+
+/// The right of one worker at a time to do something (rule 10).
+///
+/// It is timed by the clocks of the workers, so they may differ by no more than
+/// what a holder leaves unused at the end of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who has it.
+    pub holder: WorkerId,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// When it ends by itself.
+    pub until: Timestamp,
 }
 
 /// A time for which no pass changes an output (rule 15).

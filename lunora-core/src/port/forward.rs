@@ -1,19 +1,19 @@
 //! An `Arc` of an adapter is that adapter, so that decorators and fixtures take either.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    Answer, Claim, Clock, ControlStore, DestinationRepo, EventLog, Expect, Forget, IdSource,
-    IdempotencyKey, OutputRouter, Page, PageRequest, Pause, PortError, Revealed, Revision,
-    RouterCapabilities, SecretStore, Versioned, Which,
+    Answer, Claim, Clock, ControlStore, EventLog, Expect, Forget, History, IdSource,
+    IdempotencyKey, Lease, OutputRouter, Page, PageRequest, Pause, PortError, Record, Repo,
+    Revealed, Revision, RouterCapabilities, SecretStore, Versioned, Which,
 };
 use crate::domain::{
-    Destination, DestinationId, Event, EventSeq, NewEvent, ObservedOutput, OutputId, OutputSpec,
-    Removal, SecretName, SecretVersion,
+    Event, EventSeq, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec, Removal,
+    SecretName, SecretVersion, WorkerId,
 };
 
 impl<T: Clock + ?Sized> Clock for Arc<T> {
@@ -30,20 +30,20 @@ impl<T: IdSource + ?Sized> IdSource for Arc<T> {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<T: DestinationRepo + ?Sized> DestinationRepo for Arc<T> {
-    async fn get(&self, id: &DestinationId) -> Result<Option<Versioned<Destination>>, PortError> {
+impl<R: Record, T: Repo<R> + ?Sized> Repo<R> for Arc<T> {
+    async fn get(&self, id: &R::Id) -> Result<Option<Versioned<R>>, PortError> {
         (**self).get(id).await
     }
 
-    async fn put(&self, destination: &Destination, expect: Expect) -> Result<Revision, PortError> {
-        (**self).put(destination, expect).await
+    async fn put(&self, value: &R, expect: Expect) -> Result<Revision, PortError> {
+        (**self).put(value, expect).await
     }
 
-    async fn remove(&self, id: &DestinationId, revision: &Revision) -> Result<(), PortError> {
+    async fn remove(&self, id: &R::Id, revision: &Revision) -> Result<(), PortError> {
         (**self).remove(id, revision).await
     }
 
-    async fn list(&self, page: PageRequest) -> Result<Page<Versioned<Destination>>, PortError> {
+    async fn list(&self, page: PageRequest) -> Result<Page<Versioned<R>>, PortError> {
         (**self).list(page).await
     }
 }
@@ -65,6 +65,14 @@ impl<T: SecretStore + ?Sized> SecretStore for Arc<T> {
 
     async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
         (**self).forget(name, which).await
+    }
+
+    async fn versions(&self) -> Result<BTreeMap<SecretName, SecretVersion>, PortError> {
+        (**self).versions().await
+    }
+
+    fn history(&self) -> History {
+        (**self).history()
     }
 }
 
@@ -145,5 +153,13 @@ impl<T: ControlStore + ?Sized> ControlStore for Arc<T> {
 
     async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError> {
         (**self).forget_claims_before(time).await
+    }
+
+    async fn acquire(&self, name: &LeaseName, lease: &Lease) -> Result<Lease, PortError> {
+        (**self).acquire(name, lease).await
+    }
+
+    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
+        (**self).release(name, holder).await
     }
 }

@@ -7,21 +7,26 @@
 
 mod clock;
 mod control_store;
-mod destination_repo;
 mod error;
 mod event_log;
 mod forward;
 mod id_source;
 mod output_router;
+mod repo;
 mod revision;
 mod secret_store;
 
 pub use clock::Clock;
-pub use control_store::{Answer, Claim, ControlStore, IdempotencyKey, IdempotencyKeyError, Pause};
-pub use destination_repo::{DestinationRepo, DestinationRepoExt};
+pub use control_store::{
+    Answer, Claim, ControlStore, IdempotencyKey, IdempotencyKeyError, Lease, Pause,
+};
 pub use error::{BoxError, ErrorKind, PortError};
 pub use event_log::EventLog;
 pub use id_source::IdSource;
 pub use output_router::{OutputRouter, Parking, RouterCapabilities};
-pub use revision::{Expect, Page, PageRequest, PageToken, Revision, Versioned};
-pub use secret_store::{Forget, Revealed, SecretStore, Which};
+pub use repo::{
+    DestinationRepo, FailoverRepo, Listing, PresetRepo, Record, Repo, RepoExt, SessionRepo,
+    SourceRepo, TokenRepo,
+};
+pub use revision::{Expect, Page, PageRequest, PageToken, Revision, Unreadable, Versioned};
+pub use secret_store::{Forget, History, Revealed, SecretStore, Which};

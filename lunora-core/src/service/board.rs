@@ -5,13 +5,14 @@ use std::{
 
 use jiff::Timestamp;
 
+use super::reconciler::View;
 use crate::{
     domain::{
         Destination, DestinationId, EventKind, Fault, NewEvent, ObservedOutput, OutputId,
         OutputType, Status, StatusKind,
     },
     plan::{Delivery, Evidence, Plan, status},
-    port::Versioned,
+    port::{Unreadable, Versioned},
 };
 
 /// A destination and what it shows.
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub at: Timestamp,
     /// By id.
     pub entries: BTreeMap<DestinationId, Entry>,
+    /// The rows that cannot be read, whose outputs are left alone; an operator has to act.
+    pub unreadable: Vec<Unreadable>,
     /// How many outputs have no row and wait for an admin's word (rule 9).
     pub held: usize,
 }
@@ -84,13 +87,12 @@ impl Board {
     pub(super) fn show(
         &self,
         at: Timestamp,
-        rows: &[Versioned<Destination>],
-        observed: &[ObservedOutput],
+        view: &View,
         plan: &Plan,
         ours: &OutputType,
     ) -> (Arc<Snapshot>, Vec<NewEvent>) {
         let observed: BTreeMap<&OutputId, &ObservedOutput> =
-            observed.iter().map(|it| (&it.id, it)).collect();
+            view.observed.iter().map(|it| (&it.id, it)).collect();
         let mut state = self.state();
         // A fault of a step is over when there is nothing left to do.
         state
@@ -98,7 +100,7 @@ impl Board {
             .retain(|output, _| plan.steps.iter().any(|step| step.output() == output));
         let mut entries = BTreeMap::new();
         let mut events = Vec::new();
-        for row in rows {
+        for row in &view.rows {
             let output = OutputId {
                 destination: row.value.id.clone(),
                 leg: row.value.active_leg,
@@ -125,6 +127,7 @@ impl Board {
                 changed(before.map(|it| &it.status), &now).map(|kind| NewEvent {
                     at,
                     destination: Some(output.destination.clone()),
+                    by: None,
                     kind,
                 }),
             );
@@ -138,7 +141,13 @@ impl Board {
             .last_faults
             .retain(|output, _| entries.contains_key(&output.destination));
         let held = state.held;
-        let snapshot = Arc::new(Snapshot { at, entries, held });
+        let unreadable = view.unreadable.clone();
+        let snapshot = Arc::new(Snapshot {
+            at,
+            entries,
+            unreadable,
+            held,
+        });
         state.shown = Some(Arc::clone(&snapshot));
         (snapshot, events)
     }

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::{
     domain::{
-        Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind, Leg,
+        Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind, Label, Leg,
         OutputId, OutputType, Removal, RemovalCause, SecretRef, Wanted,
     },
     plan::target_digest,
-    port::{DestinationRepoExt, ErrorKind, Expect, IdSource, PortError, Versioned},
+    port::{ErrorKind, Expect, IdSource, Listing, PortError, Repo, RepoExt, Versioned},
 };
 
 /// Why a destination was not changed.
@@ -102,7 +102,8 @@ const TRIES_MAX: usize = 5;
 #[derive(Clone, Debug)]
 pub struct Destinations {
     pub(super) ports: Ports,
-    ids: Arc<dyn IdSource>,
+    pub(super) ids: Arc<dyn IdSource>,
+    by: Option<Label>,
     pub(super) reconciler: Arc<Reconciler>,
 }
 
@@ -113,8 +114,23 @@ impl Destinations {
         Self {
             ports,
             ids,
+            by: None,
             reconciler,
         }
+    }
+
+    /// The same, for somebody whose name the events of its changes tell.
+    #[must_use]
+    pub fn by(&self, whom: Label) -> Self {
+        Self {
+            by: Some(whom),
+            ..self.clone()
+        }
+    }
+
+    async fn record(&self, id: &DestinationId, kind: EventKind) {
+        let by = self.by.clone();
+        self.ports.record(Some(id), by, kind).await;
     }
 
     /// Makes the id of a destination that is to be created.
@@ -158,10 +174,10 @@ impl Destinations {
         self.settle(kept).await;
         let name = row.name.clone();
         let kind = EventKind::DestinationCreated { name };
-        self.ports.record(Some(&row.id), kind).await;
+        self.record(&row.id, kind).await;
         if new.start == Start::Now {
             let kind = EventKind::DestinationStarted;
-            self.ports.record(Some(&row.id), kind).await;
+            self.record(&row.id, kind).await;
         }
         self.after(Versioned {
             value: row,
@@ -208,7 +224,7 @@ impl Destinations {
             match self.ports.destinations.put(&row, expect).await {
                 Ok(revision) => {
                     let kind = EventKind::DestinationUpdated { changed };
-                    self.ports.record(Some(id), kind).await;
+                    self.record(id, kind).await;
                     self.settle(kept).await;
                     let value = row;
                     return self.after(Versioned { value, revision }).await;
@@ -254,7 +270,7 @@ impl Destinations {
                 Ok(()) => {
                     let name = stored.value.name;
                     let kind = EventKind::DestinationRemoved { name };
-                    self.ports.record(Some(id), kind).await;
+                    self.record(id, kind).await;
                     self.make_so(id).await;
                     return Ok(());
                 }
@@ -282,7 +298,7 @@ impl Destinations {
             row.started_at = Some(self.ports.clock.now());
             if let Some(stored) = self.put_wanted(row, stored.revision).await? {
                 let kind = EventKind::DestinationStarted;
-                self.ports.record(Some(id), kind).await;
+                self.record(id, kind).await;
                 return Ok(StartOutcome::Started(self.after(stored).await?));
             }
         }
@@ -301,7 +317,7 @@ impl Destinations {
             row.wanted = Wanted::Stopped;
             if let Some(stored) = self.put_wanted(row, stored.revision).await? {
                 let kind = EventKind::DestinationStopped;
-                self.ports.record(Some(id), kind).await;
+                self.record(id, kind).await;
                 return Ok(StopOutcome::Stopped(self.after(stored).await?));
             }
         }
@@ -328,9 +344,7 @@ impl Destinations {
         for result in self.ports.router.retry(&[output]).await {
             result?;
         }
-        self.ports
-            .record(Some(id), EventKind::DestinationRetried)
-            .await;
+        self.record(id, EventKind::DestinationRetried).await;
         self.after(stored).await
     }
 
@@ -410,8 +424,8 @@ impl Destinations {
             };
             return Err(DestinationError::Invalid { reason });
         };
-        let others = self.ports.destinations.list_all().await?;
-        let twin = others.into_iter().map(|it| it.value).find(|other| {
+        let Listing { items, .. } = self.ports.destinations.survey().await?;
+        let twin = items.into_iter().map(|it| it.value).find(|other| {
             other.id != row.id && other.is_running() && self.target(other) == Some(target)
         });
         match twin {

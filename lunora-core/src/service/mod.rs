@@ -3,9 +3,11 @@
 //! - [`Destinations`] changes what is wanted.
 //! - [`Reconciler`] makes it so, and tells how it fares.
 
+mod adopt;
 mod board;
 mod destinations;
 mod edits;
+mod lease;
 mod reconciler;
 mod removals;
 mod secrets;

@@ -7,18 +7,22 @@ use async_lock::Mutex;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
+    adopt::Adoption,
     board::{Board, Snapshot},
+    lease::Leased,
     removals::CleanUp,
+    spec::Unreadable as UnreadableSecret,
 };
 use crate::{
     domain::{
         Destination, DestinationId, EventKind, Fault, FaultClass, FaultCode, FaultText, HashKey,
-        NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, Removal, Switch,
+        Label, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, Removal,
+        Switch, WorkerId,
     },
     plan::{self, DetachReason, Plan, Refusal, Step, Wish, WishedOutput},
     port::{
-        Clock, ControlStore, DestinationRepo, DestinationRepoExt, ErrorKind, EventLog,
-        OutputRouter, Pause, PortError, SecretStore, Versioned,
+        Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, Listing, OutputRouter, Pause,
+        PortError, Repo, RepoExt, SecretStore, Unreadable, Versioned,
     },
 };
 
@@ -42,10 +46,16 @@ pub struct Ports {
 impl Ports {
     /// Records an event. What was done stands even if its record is lost: the
     /// log is for people, and no decision rests on it.
-    pub(super) async fn record(&self, destination: Option<&DestinationId>, kind: EventKind) {
+    pub(super) async fn record(
+        &self,
+        destination: Option<&DestinationId>,
+        by: Option<Label>,
+        kind: EventKind,
+    ) {
         let event = NewEvent {
             at: self.clock.now(),
             destination: destination.cloned(),
+            by,
             kind,
         };
         if let Err(error) = self.events.append(&event).await {
@@ -92,6 +102,8 @@ pub struct PassReport {
     pub refused: BTreeMap<OutputId, Refusal>,
     /// How many outputs have no row and were left alone (rule 9).
     pub held: usize,
+    /// Who has the lease, should it be another: the pass did nothing (rule 10).
+    pub elsewhere: Option<WorkerId>,
     /// Whether a pause kept the pass from all but ending what one destination
     /// was told to end (rules 15 and 29).
     pub paused: bool,
@@ -111,12 +123,14 @@ pub struct Reconciler {
     pub(super) turn: Mutex<()>,
     // One look at a time, so that events come in the order of what was seen.
     looking: Mutex<()>,
+    pub(super) lease: Option<Leased>,
     pub(super) board: Board,
 }
 
 /// What a pass read.
 pub(super) struct View {
     pub(super) rows: Vec<Versioned<Destination>>,
+    pub(super) unreadable: Vec<Unreadable>,
     pub(super) observed: Vec<ObservedOutput>,
     pub(super) removals: Vec<Removal>,
 }
@@ -144,8 +158,17 @@ impl Reconciler {
             hash_key,
             turn: Mutex::new(()),
             looking: Mutex::new(()),
+            lease: None,
             board: Board::default(),
         }
+    }
+
+    /// Makes every pass ask for a lease first, so that of several workers one at a
+    /// time makes router writes (rule 10). Without, there may be only one worker.
+    #[must_use]
+    pub fn under_lease(mut self, name: LeaseName, worker: WorkerId) -> Self {
+        self.lease = Some(Leased::new(name, worker));
+        self
     }
 
     pub(super) const fn ours(&self) -> &OutputType {
@@ -174,33 +197,46 @@ impl Reconciler {
         };
         // A person's stop wins over a pause (rule 29), which is for what goes on by itself.
         if !report.paused || matches!(scope, Scope::One(_)) {
-            for _ in 0..TRIES_MAX {
-                let mut view = self.view().await?;
-                if self.clean_up(&scope, &view, &mut report).await? == CleanUp::Detached {
-                    view = self.view().await?;
-                }
-                let mut plan = self.plan(&view);
-                if let Scope::One(id) = &scope {
-                    plan = plan.only(id);
-                }
-                if report.paused {
-                    plan.steps
-                        .retain(|step| step.ends() && !view.is_running(&step.output().destination));
-                }
-                report.refused.clone_from(&plan.refused);
-                match self.take(&plan, &view, &mut report).await? {
-                    Rows::AsRead => break,
-                    Rows::Changed => (),
-                }
+            report.elsewhere = self.take_lease().await?;
+            if report.elsewhere.is_none() {
+                let outcome = self.make_so(&scope, &mut report).await;
+                self.give_lease_back().await;
+                outcome?;
             }
             if cause == Cause::Routine && !report.done.is_empty() {
                 let outputs = report.done.len();
                 let kind = EventKind::DriftRepaired { outputs };
-                self.ports.record(None, kind).await;
+                self.ports.record(None, None, kind).await;
             }
         }
         self.look().await?;
         Ok(report)
+    }
+
+    /// Takes the steps from what is to what is wanted, again if the rows change meanwhile.
+    async fn make_so(&self, scope: &Scope, report: &mut PassReport) -> Result<(), PortError> {
+        for _ in 0..TRIES_MAX {
+            let mut view = self.view().await?;
+            let adopted = self.adopt_unread(&view.rows).await? == Adoption::Done;
+            let cleaned = self.clean_up(scope, &view, report).await? == CleanUp::Detached;
+            if adopted || cleaned {
+                view = self.view().await?;
+            }
+            let mut plan = self.plan(&view);
+            if let Scope::One(id) = scope {
+                plan = plan.only(id);
+            }
+            if report.paused {
+                plan.steps
+                    .retain(|step| step.ends() && !view.is_running(&step.output().destination));
+            }
+            report.refused.clone_from(&plan.refused);
+            match self.take(&plan, &view, report).await? {
+                Rows::AsRead => break,
+                Rows::Changed => (),
+            }
+        }
+        Ok(())
     }
 
     /// Reads what is stored and what is observed, changes nothing, and tells
@@ -210,12 +246,10 @@ impl Reconciler {
         let view = self.view().await?;
         let plan = self.plan(&view);
         let now = self.ports.clock.now();
-        let (snapshot, events) =
-            self.board
-                .show(now, &view.rows, &view.observed, &plan, &self.ours);
+        let (snapshot, events) = self.board.show(now, &view, &plan, &self.ours);
         for event in events {
             let id = event.destination.as_ref();
-            self.ports.record(id, event.kind).await;
+            self.ports.record(id, None, event.kind).await;
         }
         Ok(snapshot)
     }
@@ -236,7 +270,7 @@ impl Reconciler {
     pub async fn pause(&self, until: Timestamp) -> Result<(), PortError> {
         self.ports.control.set_pause(Some(Pause { until })).await?;
         let kind = EventKind::ReconcilePaused { until };
-        self.ports.record(None, kind).await;
+        self.ports.record(None, None, kind).await;
         Ok(())
     }
 
@@ -245,7 +279,7 @@ impl Reconciler {
         if self.paused_until().await?.is_some() {
             self.ports.control.set_pause(None).await?;
             let kind = EventKind::ReconcileResumed;
-            self.ports.record(None, kind).await;
+            self.ports.record(None, None, kind).await;
         }
         self.reconcile(Scope::All, Cause::Asked).await
     }
@@ -261,10 +295,11 @@ impl Reconciler {
         // In this order: an output whose row came meanwhile is known then, and a
         // row that went meanwhile has left its removal.
         let observed = self.ports.router.observe().await?;
-        let rows = self.ports.destinations.list_all().await?;
+        let Listing { items, unreadable } = self.ports.destinations.survey().await?;
         let removals = self.ports.control.removals().await?;
         Ok(View {
-            rows,
+            rows: items,
+            unreadable,
             observed,
             removals,
         })
@@ -288,8 +323,8 @@ impl Reconciler {
             }
         }
         let known: BTreeSet<&DestinationId> = view.rows.iter().map(|it| &it.value.id).collect();
-        let absent = view.observed.iter().map(|it| &it.id.destination);
-        foreign.extend(absent.filter(|id| !known.contains(id)).cloned());
+        let others = view.observed.iter().map(|it| &it.id.destination);
+        foreign.extend(others.filter(|id| !known.contains(id)).cloned());
         let capabilities = self.ports.router.capabilities();
         let mut plan = plan::plan(&wanted, &view.observed, &foreign, &capabilities);
         plan.refused.extend(impossible);
@@ -327,6 +362,11 @@ impl Reconciler {
             };
             match self.spec(&row.value, step.output(), switch).await {
                 Ok(spec) => apply.push((step.clone(), spec)),
+                Err(UnreadableSecret::Changed(name))
+                    if self.adopt(row, &name).await? == Adoption::Done =>
+                {
+                    rows = Rows::Changed;
+                }
                 // A stop must not depend on a key that is lost.
                 Err(_) if switch == Switch::Off => {
                     let id = step.output().clone();
@@ -341,11 +381,13 @@ impl Reconciler {
 
         let ids: Vec<OutputId> = detach.iter().map(|step| step.output().clone()).collect();
         if !ids.is_empty() {
+            self.check_lease().await?;
             let results = self.ports.router.detach(&ids).await;
             self.note(detach, results, report);
         }
         let (steps, specs): (Vec<Step>, Vec<OutputSpec>) = apply.into_iter().unzip();
         if !specs.is_empty() {
+            self.check_lease().await?;
             let results = self.ports.router.apply(&specs).await;
             self.note(steps, results, report);
         }
@@ -370,9 +412,14 @@ impl Reconciler {
     }
 
     /// Reads the row again, strongly, before something is taken away (rule 8).
+    /// Another client's write changes no generation, so what is wished is compared.
     async fn is_current(&self, row: &Versioned<Destination>) -> Result<bool, PortError> {
-        let now = self.ports.destinations.get(&row.value.id).await?;
-        Ok(now.is_some_and(|now| now.value.generation == row.value.generation))
+        let wish = |row: &Destination| plan::wish(row, &self.ours, &self.hash_key);
+        match self.ports.destinations.get(&row.value.id).await {
+            Ok(now) => Ok(now.is_some_and(|now| wish(&now.value) == wish(&row.value))),
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

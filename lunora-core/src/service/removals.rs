@@ -11,7 +11,7 @@ use crate::{
     },
     plan::{DetachReason, Step},
     port::{
-        Clock, ControlStore, DestinationRepo, Forget, OutputRouter, PortError, SecretStore, Which,
+        Clock, ControlStore, Forget, History, OutputRouter, PortError, Repo, SecretStore, Which,
     },
 };
 
@@ -34,10 +34,11 @@ impl View {
         let removals = self.removals.iter().filter(deleted);
         let removals = removals.map(|it| &it.destination);
         let known: BTreeSet<&DestinationId> = rows.chain(removals).collect();
+        // A row that cannot be read is there all the same.
+        let unreadable: BTreeSet<&str> = self.unreadable.iter().map(|it| it.id.as_str()).collect();
+        let is_known = |id: &DestinationId| known.contains(id) || unreadable.contains(id.as_str());
         let outputs = self.observed.iter().map(|it| &it.id);
-        outputs
-            .filter(|id| !known.contains(&id.destination))
-            .collect()
+        outputs.filter(|id| !is_known(&id.destination)).collect()
     }
 }
 
@@ -90,7 +91,7 @@ impl Reconciler {
                 let outputs = gone.len();
                 tracing::warn!(outputs, of, "outputs without a row are left alone");
                 let kind = EventKind::MassDetachHeld { outputs, of };
-                self.ports.record(None, kind).await;
+                self.ports.record(None, None, kind).await;
             }
             return Ok(Vec::new());
         }
@@ -136,6 +137,35 @@ impl Reconciler {
         Ok(removals)
     }
 
+    /// Ends a change of secrets that is over, whether or not its row was written:
+    /// what no row refers to goes, or what the row refers to is the latest again
+    /// where a store forgets nothing by itself. The record stays until that is so.
+    pub(super) async fn finish_change(&self, change: &Removal) -> Result<(), PortError> {
+        let (secrets, control) = (&self.ports.secrets, &self.ports.control);
+        let Some(row) = self.ports.destinations.get(&change.destination).await? else {
+            return Ok(()); // The caller forgets all of it, or a later pass does.
+        };
+        match secrets.history() {
+            History::Cuts => self.forget_unreferred(&row.value).await?,
+            History::Stays => {
+                let is_another =
+                    |it: &Removal| it.destination == change.destination && it.cause != change.cause;
+                if control.removals().await?.iter().any(is_another) {
+                    return Ok(()); // Its text may be the latest; when that is over, this goes on.
+                }
+                self.restore_referred(&row.value).await?;
+                let now = self.ports.destinations.get(&change.destination).await?;
+                let refs = |row: &Destination| {
+                    SecretName::all_of(&row.id).map(|name| row.refers_to(&name))
+                };
+                if now.is_none_or(|now| refs(&now.value) != refs(&row.value)) {
+                    return Ok(());
+                }
+            }
+        }
+        control.clear_removal(change).await
+    }
+
     /// Forgets every version of a row's secrets but those that it refers to.
     async fn forget_unreferred(&self, row: &Destination) -> Result<(), PortError> {
         let secrets = &self.ports.secrets;
@@ -144,6 +174,9 @@ impl Reconciler {
                 secrets.forget(&name, Forget::All).await?;
                 continue;
             };
+            if kept.is_unread() {
+                continue;
+            }
             let before = Forget::Before(kept.version);
             secrets.forget(&name, before).await?;
             while let Some(latest) = secrets.reveal(&name, Which::Latest).await?
@@ -151,6 +184,32 @@ impl Reconciler {
             {
                 let only = Forget::Only(latest.version);
                 secrets.forget(&name, only).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps again what a row refers to, where another text was kept since: other
+    /// clients read the latest one.
+    async fn restore_referred(&self, row: &Destination) -> Result<(), PortError> {
+        let secrets = &self.ports.secrets;
+        for name in SecretName::all_of(&row.id) {
+            let latest = secrets.reveal(&name, Which::Latest).await?;
+            match (row.refers_to(&name), latest) {
+                (None, Some(_)) => secrets.forget(&name, Forget::All).await?,
+                (Some(kept), Some(latest))
+                    if !kept.is_unread() && !kept.is_of(&latest.text, &self.hash_key) =>
+                {
+                    let which = Which::Version(kept.version);
+                    let referred = secrets.reveal(&name, which).await?;
+                    // A text that is gone cannot come back; the row's fault says so.
+                    if let Some(referred) = referred
+                        && kept.is_of(&referred.text, &self.hash_key)
+                    {
+                        secrets.keep(&name, &referred.text).await?;
+                    }
+                }
+                _ => (),
             }
         }
         Ok(())
@@ -166,14 +225,13 @@ impl Reconciler {
         let row = self.ports.destinations.get(id).await?;
         let control = &self.ports.control;
         match (removal.cause, row) {
-            (RemovalCause::ChangeUnfinished, row) => {
+            (RemovalCause::ChangeUnfinished(_), row) => {
                 let age = self.ports.clock.now().duration_since(removal.recorded_at);
                 if age < CHANGE_TAKES_AT_MOST {
                     return Ok(());
                 }
-                if let Some(row) = row {
-                    self.forget_unreferred(&row.value).await?;
-                    return control.clear_removal(removal).await;
+                if row.is_some() {
+                    return self.finish_change(removal).await;
                 }
             }
             (RemovalCause::Deleted, Some(row)) if row.value.generation != removal.generation => {
@@ -191,6 +249,7 @@ impl Reconciler {
             .cloned()
             .collect();
         if !outputs.is_empty() {
+            self.check_lease().await?;
             let results = self.ports.router.detach(&outputs).await;
             for (output, result) in outputs.into_iter().zip(results) {
                 result?;
@@ -205,7 +264,7 @@ impl Reconciler {
         control.clear_removal(removal).await?;
         if removal.cause == RemovalCause::Deleted {
             self.ports
-                .record(Some(id), EventKind::RemovalFinished)
+                .record(Some(id), None, EventKind::RemovalFinished)
                 .await;
         }
         Ok(())

@@ -11,10 +11,10 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{DestinationError, DestinationPatch, Destinations, LegEdit};
 use crate::{
     domain::{
-        Destination, DestinationId, Edit, Leg, Removal, RemovalCause, SecretName, SecretRef,
-        SecretVersion, StreamKey,
+        ChangeId, Destination, DestinationId, Edit, Leg, Removal, RemovalCause, SecretName,
+        SecretRef, SecretVersion, StreamKey,
     },
-    port::{Forget, PortError, Which},
+    port::{ControlStore, Forget, History, IdSource, PortError, SecretStore, Which},
 };
 
 /// What a change did to secrets before its row is written.
@@ -24,7 +24,7 @@ pub(super) struct Kept {
     /// Kept for the new row.
     new: Vec<(SecretName, SecretVersion)>,
     /// What the old row refers to and the new one does not.
-    old: Vec<(SecretName, SecretVersion)>,
+    old: Vec<(SecretName, Forget)>,
 }
 
 /// The names of one leg's secrets, each with what an edit says about it.
@@ -62,12 +62,13 @@ impl Destinations {
         }
         let record = Removal {
             destination: row.id.clone(),
-            cause: RemovalCause::ChangeUnfinished,
+            cause: RemovalCause::ChangeUnfinished(ChangeId(self.ids.mint())),
             generation: before.generation,
             recorded_at: self.ports.clock.now(),
         };
         self.ports.control.record_removal(&record).await?;
         kept.record = Some(record);
+        let secrets = &self.ports.secrets;
         for (name, edit) in all.into_iter().flatten() {
             let old = before.refers_to(&name);
             let new = match edit {
@@ -82,17 +83,13 @@ impl Destinations {
             };
             // A store that lost the name counts from 1 again: the new one may be called as the old.
             let old = old.filter(|old| new.is_none_or(|new| new.version != old.version));
-            kept.old.extend(old.map(|old| (name.clone(), old.version)));
-            let leg = match &name {
-                SecretName::StreamKey(_, leg) | SecretName::UrlTail(_, leg) => *leg,
-                SecretName::PublishKey => continue,
+            let forget = |old: SecretRef| match (new, secrets.history()) {
+                // Nothing refers to any of it, and where the history stays only all of it can go.
+                (None, History::Stays) => Forget::All,
+                _ => Forget::Only(old.version),
             };
-            if let Some(endpoint) = row.endpoint_mut(leg) {
-                match name {
-                    SecretName::StreamKey(..) => endpoint.key = new,
-                    _ => endpoint.tail = new,
-                }
-            }
+            kept.old.extend(old.map(|old| (name.clone(), forget(old))));
+            row.set_ref(&name, new);
         }
         Ok(kept)
     }
@@ -104,15 +101,24 @@ impl Destinations {
 
     /// The row was not written: what was kept for it goes.
     pub(super) async fn take_back(&self, kept: Kept) {
-        self.tidy_up(kept.record, &kept.new).await;
+        if let Some(record) = &kept.record
+            && self.ports.secrets.history() == History::Stays
+        {
+            if let Err(error) = self.reconciler.finish_change(record).await {
+                tracing::warn!(%error, "a secret that was not wanted is taken back later");
+            }
+            return;
+        }
+        let only = |(name, version)| (name, Forget::Only(version));
+        let gone: Vec<_> = kept.new.into_iter().map(only).collect();
+        self.tidy_up(kept.record, &gone).await;
     }
 
     /// What the row says stands whether or not this succeeds; the record stays if it does not.
-    async fn tidy_up(&self, record: Option<Removal>, gone: &[(SecretName, SecretVersion)]) {
+    async fn tidy_up(&self, record: Option<Removal>, gone: &[(SecretName, Forget)]) {
         let tidy = async {
-            for (name, version) in gone {
-                let only = Forget::Only(*version);
-                self.ports.secrets.forget(name, only).await?;
+            for (name, which) in gone {
+                self.ports.secrets.forget(name, *which).await?;
             }
             match &record {
                 None => Ok(()),

@@ -16,6 +16,8 @@ use crate::{
 /// Why an output cannot be told its secrets.
 pub(super) enum Unreadable {
     Missing,
+    /// The store has another text under that version than the row says.
+    Changed(SecretName),
     Malformed,
     Port(PortError),
 }
@@ -26,6 +28,10 @@ impl Unreadable {
             Self::Missing => (
                 FaultClass::Actionable,
                 "its stream key is not in the store; set it again",
+            ),
+            Self::Changed(_) => (
+                FaultClass::Transient,
+                "its stream key is being changed; it is read again",
             ),
             Self::Malformed => (
                 FaultClass::Actionable,
@@ -82,6 +88,11 @@ impl Reconciler {
         let which = Which::Version(kept.version);
         let revealed = self.ports.secrets.reveal(name, which).await;
         let revealed = revealed.map_err(Unreadable::Port)?;
-        Ok(revealed.ok_or(Unreadable::Missing)?.text)
+        let text = revealed.ok_or(Unreadable::Missing)?.text;
+        if kept.is_of(&text, &self.hash_key) {
+            Ok(text)
+        } else {
+            Err(Unreadable::Changed(name.clone()))
+        }
     }
 }

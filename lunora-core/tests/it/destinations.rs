@@ -1,6 +1,6 @@
 use lunora_core::{
     domain::{Edit, EventKind, FaultCode, KeyInput, Platform, StatusKind, Wanted},
-    port::{ControlStore, DestinationRepo, DestinationRepoExt},
+    port::{ControlStore, Repo, RepoExt},
     service::{DestinationError, DestinationPatch, LegEdit, Start, StartOutcome, StopOutcome},
 };
 use lunora_testkit::{

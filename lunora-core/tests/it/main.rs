@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod adopt;
 mod destinations;
+mod lease;
 mod plan;
 mod reconciler;
 mod status;

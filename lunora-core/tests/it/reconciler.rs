@@ -8,8 +8,8 @@ use lunora_core::{
         Switch,
     },
     port::{
-        Clock, ControlStore, DestinationRepo, DestinationRepoExt, Expect, Forget, OutputRouter,
-        Pause, RouterCapabilities, SecretStore,
+        Clock, ControlStore, Expect, Forget, OutputRouter, Pause, Repo, RepoExt,
+        RouterCapabilities, SecretStore,
     },
     service::{Cause, DestinationPatch, Scope, Start},
 };

@@ -7,7 +7,7 @@ use lunora_core::{
     ExposeSecret,
     domain::{DestinationId, Edit, KeyInput, OutputId, OutputType, SecretName, Wanted},
     plan::{Wish, wish},
-    port::{DestinationRepo, DestinationRepoExt, OutputRouter},
+    port::{History, OutputRouter, Repo, RepoExt, SecretStore, Which},
     service::{DestinationError, DestinationPatch, LegEdit, Start},
 };
 use lunora_testkit::{
@@ -49,9 +49,36 @@ async fn check_world(world: &World, run: Run) {
     let on: BTreeSet<OutputId> = world.on().into_iter().collect();
     assert_eq!(on, wanted, "{run}, an output is orphaned or lost");
 
-    // Long after, a create that stopped half way has left nothing either.
+    // Long after, a create that stopped half way has left nothing either, and no
+    // key of an edit that was not stored is taken for one that somebody else changed.
     world.clock.advance(Duration::from_secs(3600));
     pass().await.unwrap();
+    let told: Vec<_> = world
+        .router
+        .specs()
+        .iter()
+        .map(|spec| spec.fingerprint)
+        .collect();
+    worker.adopt_changed_secrets().await.unwrap();
+    let now: Vec<_> = world
+        .router
+        .specs()
+        .iter()
+        .map(|spec| spec.fingerprint)
+        .collect();
+    assert_eq!(now, told, "{run}, a key that nobody wanted is pushed");
+    for row in world.destinations.list_all().await.unwrap() {
+        for name in SecretName::all_of(&row.value.id) {
+            let latest = world.secrets.reveal(&name, Which::Latest).await.unwrap();
+            let latest = latest.map(|latest| latest.text);
+            let referred = row.value.refers_to(&name);
+            let agree = match (referred, latest) {
+                (Some(referred), Some(latest)) => referred.is_of(&latest, &sample::hash_key()),
+                (referred, latest) => referred.is_none() && latest.is_none(),
+            };
+            assert!(agree, "{run}, another client reads another text of {name}");
+        }
+    }
     let ids: BTreeSet<DestinationId> = rows.into_iter().map(|row| row.id).collect();
     for name in world.secrets.names() {
         let (SecretName::StreamKey(id, _) | SecretName::UrlTail(id, _)) = &name else {
@@ -66,7 +93,7 @@ async fn check_world(world: &World, run: Run) {
     reason = "each test polls it on its own thread"
 )]
 async fn sweep_both<E: std::fmt::Debug>(
-    world: impl AsyncFn(FaultPlan) -> World,
+    world: impl AsyncFn(FaultPlan, History) -> World,
     scenario: impl AsyncFn(&World) -> Result<(), E>,
     check: impl AsyncFn(&World, Run),
 ) {
@@ -76,13 +103,16 @@ async fn sweep_both<E: std::fmt::Debug>(
             check(world, run).await;
         }
     };
-    sweep(&world, &scenario, &both).await;
-    sweep_crashes(&world, &scenario, &both).await;
+    for history in [History::Cuts, History::Stays] {
+        let world = async |plan: FaultPlan| world(plan, history).await;
+        sweep(world, &scenario, &both).await;
+        sweep_crashes(world, &scenario, &both).await;
+    }
 }
 
 /// Three destinations: 1 and 2 run, 3 is stopped.
-async fn three(plan: FaultPlan) -> World {
-    let world = World::new(&plan).with_running(2).await;
+async fn three(plan: FaultPlan, history: History) -> World {
+    let world = World::with_history(&plan, history).with_running(2).await;
     world.create(3, Start::Later).await.unwrap();
     world
 }
@@ -146,8 +176,11 @@ async fn an_edit_of_url_and_key_can_be_repeated_after_any_one_fault() {
             "{run}, a key is pushed to where it was not given for: {pair:?}"
         );
     };
-    sweep(three, edit, together).await;
-    sweep_crashes(three, edit, together).await;
+    for history in [History::Cuts, History::Stays] {
+        let three = async |plan: FaultPlan| three(plan, history).await;
+        sweep(three, edit, together).await;
+        sweep_crashes(three, edit, together).await;
+    }
     sweep_both(three, edit, async |world: &World, run: Run| {
         assert!(world.on().contains(&sample::output_id(1)), "{run}");
         assert_eq!(
@@ -241,8 +274,8 @@ async fn a_retry_can_be_repeated_after_any_one_fault() {
 
 #[tokio::test]
 async fn property_4_a_pass_over_lost_outputs_can_be_repeated_after_any_one_fault() {
-    let world = async |plan: FaultPlan| {
-        let world = three(plan).await;
+    let world = async |plan: FaultPlan, history: History| {
+        let world = three(plan, history).await;
         // As after a restart of the relay: nothing is there any more.
         let ids: Vec<OutputId> = world.on();
         world.router.detach(&ids).await;

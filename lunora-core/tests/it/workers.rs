@@ -10,8 +10,8 @@ use std::{
 
 use lunora_core::{
     ExposeSecret,
-    domain::{Edit, KeyInput, OutputId},
-    port::{DestinationRepoExt, OutputRouter},
+    domain::{Edit, KeyInput, Leg, OutputId, SecretName},
+    port::{History, IdSource, OutputRouter, RepoExt, SecretStore, Which},
     service::{Cause, DestinationPatch, Destinations, LegEdit, Scope, Start},
 };
 use lunora_testkit::{clock::Sequence, fault::FaultPlan, sample, world::World};
@@ -67,22 +67,41 @@ async fn perform(world: &World, service: &Destinations, next_id: &AtomicU64, act
     }
 }
 
-/// A service with a worker of its own, as in a second process.
-fn second_process(world: &World) -> Destinations {
-    let ids = Arc::new(Sequence::default());
+/// A service with a worker of its own, as in a second process, which mints other ids.
+fn second_process(world: &World, ids: &Sequence) -> Destinations {
+    for _ in 0..1000 {
+        ids.mint();
+    }
+    let ids = Arc::new(ids.clone());
     Destinations::new(world.ports.clone(), ids, world.worker())
+}
+
+/// Each output is told the key that was given together with its URL.
+fn assert_own_keys(world: &World) {
+    for spec in world.router.specs() {
+        let key = spec.target.key.as_secret().expose_secret().to_owned();
+        let own = match spec.target.url.app() {
+            "app-1" => "key-1".to_owned(),
+            word => format!("key-of-{word}"),
+        };
+        assert_eq!(key, own);
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn rule_17_of_two_edits_of_one_generation_one_is_stored_with_its_own_key(seed in any::<u64>()) {
+    fn rule_17_of_two_edits_of_one_generation_one_is_stored_with_its_own_key(
+        seed in any::<u64>(),
+        history in prop::sample::select(vec![History::Cuts, History::Stays]),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let plan = FaultPlan::none();
-            let world = World::new(&plan).with_running(1).await;
+            let world = World::with_history(&plan, history).with_running(1).await;
             plan.interleave(seed);
+            let ids = Sequence::default();
             let id = sample::destination_id(1);
             let edit = async |service: Destinations, word: &str| {
                 let key = KeyInput::from_text(&format!("key-of-{word}")).unwrap();
@@ -94,28 +113,81 @@ proptest! {
                 service.update(&id, &patch, Some(1)).await.is_ok()
             };
             let remove = async |service: Destinations| service.remove(&id, Some(1)).await.is_ok();
-            let (one, two, gone) = tokio::join!(
+            // Meanwhile somebody looks for keys that others changed: there are none.
+            let slow_pass = async {
+                for _ in 0..4 {
+                    drop(world.worker().adopt_changed_secrets().await);
+                    assert_own_keys(&world);
+                }
+            };
+            let (one, two, gone, ()) = tokio::join!(
                 edit(world.service.clone(), "one"),
-                edit(second_process(&world), "two"),
-                remove(second_process(&world)),
+                edit(second_process(&world, &ids), "two"),
+                remove(second_process(&world, &ids)),
+                slow_pass,
             );
             assert_eq!([one, two, gone].iter().filter(|it| **it).count(), 1);
 
-            // Every key is read again, now and an hour later.
+            // Every key is read again, now and an hour later; and what was refused is
+            // not taken for a key that somebody else kept.
             for _ in 0..2 {
+                world.reconciler.adopt_changed_secrets().await.unwrap();
                 world.router.detach(&world.on()).await;
                 world.pass().await;
                 let specs = world.router.specs();
                 assert_eq!(specs.len(), usize::from(!gone), "what was refused did nothing");
-                for spec in specs {
-                    let key = spec.target.key.as_secret().expose_secret().to_owned();
-                    assert_eq!(key, format!("key-of-{}", spec.target.url.app()));
-                }
+                assert_own_keys(&world);
                 world.clock.advance(std::time::Duration::from_secs(3600));
             }
             let names = world.secrets.names();
             assert_eq!(names.len(), usize::from(!gone), "{names:?}");
         });
+    }
+
+    #[test]
+    fn rule_23_no_key_of_a_refused_edit_is_taken_for_one_that_somebody_else_kept(seed in any::<u64>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let plan = FaultPlan::none();
+            let world = World::with_history(&plan, History::Stays).with_running(1).await;
+            let (id, ids) = (sample::destination_id(1), Sequence::default());
+            // Somebody else kept the same text again, so there is always a version to look at.
+            let name = SecretName::StreamKey(id.clone(), Leg::Primary);
+            let text = sample::stream_key(1).as_secret().clone();
+            world.secrets.keep(&name, &text).await.unwrap();
+            plan.interleave(seed);
+            let edit = async |service: Destinations, word: &str, generation: Option<u64>| {
+                let key = KeyInput::from_text(&format!("key-of-{word}")).unwrap();
+                let url = format!("rtmp://127.0.0.1:9/{word}");
+                let patch = DestinationPatch {
+                    primary: LegEdit::parse(Edit::Set(&url), key).unwrap(),
+                    ..DestinationPatch::default()
+                };
+                drop(service.update(&id, &patch, generation).await);
+            };
+            let slow_pass = async {
+                for _ in 0..6 {
+                    drop(world.worker().adopt_changed_secrets().await);
+                    assert_own_keys(&world);
+                }
+            };
+            tokio::join!(
+                edit(second_process(&world, &ids), "one", Some(1)),
+                edit(second_process(&world, &ids), "two", Some(1)),
+                edit(second_process(&world, &ids), "three", None),
+                edit(second_process(&world, &ids), "four", None),
+                slow_pass,
+            );
+            world.clock.advance(std::time::Duration::from_secs(3600));
+            world.pass().await;
+            world.reconciler.adopt_changed_secrets().await.unwrap();
+            assert_own_keys(&world);
+            let row = world.row(1).await;
+            let latest = world.secrets.reveal(&name, Which::Latest).await.unwrap().unwrap();
+            let referred = row.refers_to(&name).unwrap();
+            prop_assert!(referred.is_of(&latest.text, &sample::hash_key()));
+            Ok(())
+        })?;
     }
 
     #[test]
@@ -129,7 +201,8 @@ proptest! {
             let plan = FaultPlan::none();
             let world = World::new(&plan).with_running(6).await;
             plan.interleave(seed);
-            let (first, second) = (world.service.clone(), second_process(&world));
+            let ids = Sequence::default();
+            let (first, second) = (world.service.clone(), second_process(&world, &ids));
             let next_id = AtomicU64::new(7);
             let run = async |service: Destinations, acts: Vec<Act>| {
                 for act in &acts {

@@ -11,7 +11,7 @@ use lunora_core::port::Clock;
 macro_rules! clock_conformance {
     ($(#[$attribute:meta])* $fixture:ty) => {
         $crate::__conformance_tests! {
-            clock, [$(#[$attribute])*], $fixture,
+            [clock], [$(#[$attribute])*], $fixture,
             [
                 a_later_call_tells_no_earlier_time
                 every_time_survives_milliseconds

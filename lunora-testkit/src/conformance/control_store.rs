@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lunora_core::{
-    domain::{Removal, RemovalCause},
-    port::{Answer, Claim, ControlStore, IdempotencyKey, Pause},
+    domain::{LeaseName, Removal},
+    port::{Answer, Claim, ControlStore, IdempotencyKey, Lease, Pause},
 };
 
 use super::private::drawn;
@@ -18,12 +18,13 @@ use crate::{sample, strategy};
 macro_rules! control_store_conformance {
     ($(#[$attribute:meta])* $fixture:ty) => {
         $crate::__conformance_tests! {
-            control_store, [$(#[$attribute])*], $fixture,
+            [control_store], [$(#[$attribute])*], $fixture,
             [
                 no_removal_is_listed_at_first
                 a_removal_is_listed_until_it_is_cleared
                 a_removal_that_is_recorded_again_replaces_the_first
                 removals_of_different_causes_stand_side_by_side
+                removals_of_different_changes_stand_side_by_side
                 clearing_what_is_not_recorded_succeeds
                 clearing_a_removal_that_was_replaced_leaves_its_successor
                 every_removal_is_read_back
@@ -36,6 +37,15 @@ macro_rules! control_store_conformance {
                 an_answer_to_no_claim_changes_nothing
                 every_claim_and_answer_is_read_back
                 old_claims_are_forgotten_and_young_ones_stay
+                a_free_lease_is_given
+                a_held_lease_is_refused_and_its_holder_is_told
+                its_holder_extends_a_lease
+                a_lease_whose_time_is_over_is_given_to_the_next
+                of_racing_askers_one_gets_the_lease
+                a_lease_that_its_holder_released_is_free
+                a_release_by_another_changes_nothing
+                leases_of_different_names_do_not_matter
+                every_lease_is_read_back
             ]
         }
     };
@@ -45,6 +55,10 @@ async fn removals(store: &dyn ControlStore) -> Vec<Removal> {
     let mut removals = store.removals().await.unwrap();
     removals.sort_by(|one, other| one.destination.cmp(&other.destination));
     removals
+}
+
+async fn acquire(store: &dyn ControlStore, name: &LeaseName, lease: &Lease) -> Lease {
+    store.acquire(name, lease).await.unwrap()
 }
 
 async fn claim(store: &dyn ControlStore, key: &IdempotencyKey, claim: &Claim) -> Claim {
@@ -86,10 +100,7 @@ pub async fn a_removal_that_is_recorded_again_replaces_the_first(store: &dyn Con
 
 /// Clause 1.
 pub async fn removals_of_different_causes_stand_side_by_side(store: &dyn ControlStore) {
-    let unfinished = Removal {
-        cause: RemovalCause::ChangeUnfinished,
-        ..sample::removal(1)
-    };
+    let unfinished = sample::unfinished(1, 1);
     store.record_removal(&sample::removal(1)).await.unwrap();
     store.record_removal(&unfinished).await.unwrap();
     assert_eq!(removals(store).await.len(), 2);
@@ -97,6 +108,22 @@ pub async fn removals_of_different_causes_stand_side_by_side(store: &dyn Control
     store.clear_removal(&unfinished).await.unwrap();
 
     assert_eq!(removals(store).await, [sample::removal(1)]);
+}
+
+/// Clause 1.
+pub async fn removals_of_different_changes_stand_side_by_side(store: &dyn ControlStore) {
+    let changes = [0, 1, u128::MAX].map(|k| sample::unfinished(1, k));
+    for change in &changes {
+        store.record_removal(change).await.unwrap();
+    }
+    let mut recorded = removals(store).await;
+    recorded.sort_by_key(|it| it.cause);
+    assert_eq!(recorded, changes);
+
+    store.clear_removal(&changes[0]).await.unwrap();
+    store.clear_removal(&changes[2]).await.unwrap();
+
+    assert_eq!(removals(store).await, [changes[1].clone()]);
 }
 
 /// Clause 1.
@@ -259,6 +286,128 @@ pub async fn old_claims_are_forgotten_and_young_ones_stay(store: &dyn ControlSto
             expected,
             "{key:?}"
         );
+    }
+}
+
+/// Clause 6.
+pub async fn a_free_lease_is_given(store: &dyn ControlStore) {
+    let (name, lease) = (sample::lease_name(1), sample::lease(1, 0));
+    assert_eq!(acquire(store, &name, &lease).await, lease);
+}
+
+/// Clause 6.
+pub async fn a_held_lease_is_refused_and_its_holder_is_told(store: &dyn ControlStore) {
+    let (name, held) = (sample::lease_name(1), sample::lease(1, 0));
+    acquire(store, &name, &held).await;
+
+    for seconds in [0, 5, 9] {
+        let asked = sample::lease(2, seconds);
+        assert_eq!(acquire(store, &name, &asked).await, held, "{seconds} s");
+    }
+}
+
+/// Clause 6.
+pub async fn its_holder_extends_a_lease(store: &dyn ControlStore) {
+    let name = sample::lease_name(1);
+    acquire(store, &name, &sample::lease(1, 0)).await;
+    // Within its time, and after it.
+    for seconds in [5, 60] {
+        let extended = sample::lease(1, seconds);
+        assert_eq!(acquire(store, &name, &extended).await, extended);
+
+        let asked = sample::lease(2, seconds + 9);
+        assert_eq!(acquire(store, &name, &asked).await, extended);
+    }
+}
+
+/// Clause 6.
+pub async fn a_lease_whose_time_is_over_is_given_to_the_next(store: &dyn ControlStore) {
+    let name = sample::lease_name(1);
+    // To the nanosecond; and `15.51Z` is after `15.5Z`, though not as a text.
+    for (n, fraction, later) in [(1, 0, 0), (3, 500, 0), (5, 500, 10)] {
+        let mut held = sample::lease(n, 20 * n);
+        held.until += Duration::from_millis(fraction);
+        acquire(store, &name, &held).await;
+
+        let mut asked = sample::lease(n + 1, 20 * n);
+        asked.at = held.until - Duration::from_nanos(1);
+        assert_eq!(acquire(store, &name, &asked).await, held);
+        asked.at = held.until + Duration::from_millis(later);
+        assert_eq!(acquire(store, &name, &asked).await, asked);
+    }
+}
+
+/// Clause 6.
+pub async fn of_racing_askers_one_gets_the_lease(store: &dyn ControlStore) {
+    let name = sample::lease_name(1);
+    // While it is free, and when its time is over.
+    for seconds in [0, 60] {
+        let asked = [1, 2, 3, 4].map(|n| sample::lease(n, seconds));
+        let told = tokio::join!(
+            acquire(store, &name, &asked[0]),
+            acquire(store, &name, &asked[1]),
+            acquire(store, &name, &asked[2]),
+            acquire(store, &name, &asked[3]),
+        );
+
+        assert!(asked.contains(&told.0), "{told:?}");
+        let others = [&told.1, &told.2, &told.3];
+        assert_eq!(others, [&told.0; 3]);
+    }
+}
+
+/// Clause 6.
+pub async fn a_lease_that_its_holder_released_is_free(store: &dyn ControlStore) {
+    let name = sample::lease_name(1);
+    acquire(store, &name, &sample::lease(1, 0)).await;
+    for _ in 0..2 {
+        let released = store.release(&name, &sample::worker_id(1)).await;
+        released.unwrap();
+    }
+
+    let asked = sample::lease(2, 1);
+    assert_eq!(acquire(store, &name, &asked).await, asked);
+}
+
+/// Clause 6.
+pub async fn a_release_by_another_changes_nothing(store: &dyn ControlStore) {
+    let (name, other) = (sample::lease_name(1), sample::worker_id(2));
+    store.release(&name, &other).await.unwrap();
+    let held = sample::lease(1, 0);
+    acquire(store, &name, &held).await;
+    store.release(&name, &other).await.unwrap();
+
+    let asked = sample::lease(2, 1);
+    assert_eq!(acquire(store, &name, &asked).await, held);
+}
+
+/// Clause 6.
+pub async fn leases_of_different_names_do_not_matter(store: &dyn ControlStore) {
+    let names = ["pass", "Pass", "pass-1", "pass.1"].map(|name| name.parse().unwrap());
+    for (seconds, name) in (0..).zip(&names) {
+        let lease = sample::lease(1, seconds);
+        assert_eq!(acquire(store, name, &lease).await, lease);
+    }
+    let released = store.release(&names[0], &sample::worker_id(1)).await;
+    released.unwrap();
+
+    for (seconds, name) in (0..).zip(&names).skip(1) {
+        let held = sample::lease(1, seconds);
+        assert_eq!(acquire(store, name, &sample::lease(2, 5)).await, held);
+    }
+}
+
+/// Clause 6.
+pub async fn every_lease_is_read_back(store: &dyn ControlStore) {
+    let names = drawn(&strategy::lease_name(), 50);
+    for (name, lease) in names.iter().zip(drawn(&strategy::lease(), 50)) {
+        acquire(store, name, &lease).await;
+        let asked = Lease {
+            holder: sample::worker_id(1),
+            ..lease.clone()
+        };
+        assert_eq!(acquire(store, name, &asked).await, lease);
+        store.release(name, &lease.holder).await.unwrap();
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{sample, strategy};
 macro_rules! event_log_conformance {
     ($(#[$attribute:meta])* $fixture:ty) => {
         $crate::__conformance_tests! {
-            event_log, [$(#[$attribute])*], $fixture,
+            [event_log], [$(#[$attribute])*], $fixture,
             [
                 nothing_is_read_at_first
                 what_was_appended_is_read

@@ -13,7 +13,7 @@ use lunora_core::port::IdSource;
 macro_rules! id_source_conformance {
     ($(#[$attribute:meta])* $fixture:ty) => {
         $crate::__conformance_tests! {
-            id_source, [$(#[$attribute])*], $fixture,
+            [id_source], [$(#[$attribute])*], $fixture,
             [
                 the_low_bits_do_not_come_twice
                 the_low_bits_do_not_come_twice_on_many_threads

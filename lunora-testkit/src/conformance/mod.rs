@@ -29,10 +29,10 @@
 
 pub mod clock;
 pub mod control_store;
-pub mod destination_repo;
 pub mod event_log;
 pub mod id_source;
 pub mod output_router;
+pub mod repo;
 pub mod secret_store;
 
 /// Sets up one adapter for one test, with nothing in it.
@@ -53,6 +53,7 @@ pub trait Fixture: Sized {
 /// What the macros expand to; not a part of the interface.
 #[doc(hidden)]
 pub mod private {
+    pub use lunora_core::domain;
     use proptest::{
         strategy::{Strategy, ValueTree},
         test_runner::TestRunner,
@@ -87,7 +88,7 @@ pub mod private {
         let written: Vec<&str> = suite
             .lines()
             .filter_map(|line| line.strip_prefix("pub async fn "))
-            .filter_map(|line| line.split('(').next())
+            .filter_map(|line| line.split(['(', '<']).next())
             .collect();
         assert_eq!(listed, written);
     }
@@ -96,22 +97,22 @@ pub mod private {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_tests {
-    ($port:ident, $attributes:tt, $fixture:ty, [$($clause:ident)*]) => {
-        $($crate::__conformance_test! { $port, $attributes, $fixture, $clause })*
+    ($suite:tt, $attributes:tt, $fixture:ty, [$($clause:ident)*]) => {
+        $($crate::__conformance_test! { $suite, $attributes, $fixture, $clause })*
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_test {
-    ($port:ident, [$(#[$attribute:meta])*], $fixture:ty, $clause:ident) => {
+    ([$suite:ident $($of:tt)*], [$(#[$attribute:meta])*], $fixture:ty, $clause:ident) => {
         #[test]
         $(#[$attribute])*
         fn $clause() {
             $crate::conformance::private::run(async {
                 let fixture = <$fixture as $crate::conformance::Fixture>::set_up().await;
                 let port = $crate::conformance::Fixture::port(&fixture);
-                $crate::conformance::$port::$clause(port).await;
+                $crate::conformance::$suite::$clause $($of)* (port).await;
             });
         }
     };

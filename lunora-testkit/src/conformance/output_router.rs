@@ -24,7 +24,7 @@ use crate::sample::{self, CANARY};
 macro_rules! output_router_conformance {
     ($(#[$attribute:meta])* $fixture:ty) => {
         $crate::__conformance_tests! {
-            output_router, [$(#[$attribute])*], $fixture,
+            [output_router], [$(#[$attribute])*], $fixture,
             [
                 nothing_is_there_at_first
                 applying_again_changes_nothing

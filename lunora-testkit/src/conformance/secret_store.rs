@@ -1,9 +1,11 @@
 //! The contract of [`SecretStore`], clause by clause.
 
+use std::collections::BTreeMap;
+
 use lunora_core::{
     ExposeSecret, SecretString,
     domain::{Leg, SecretName, SecretVersion},
-    port::{Forget, SecretStore, Which},
+    port::{Forget, History, SecretStore, Which},
 };
 
 use super::private::drawn;
@@ -20,7 +22,7 @@ use crate::{
 macro_rules! secret_store_conformance {
     ($(#[$attribute:meta])* $fixture:ty) => {
         $crate::__conformance_tests! {
-            secret_store, [$(#[$attribute])*], $fixture,
+            [secret_store], [$(#[$attribute])*], $fixture,
             [
                 what_was_never_kept_is_absent
                 what_was_kept_is_revealed
@@ -40,6 +42,9 @@ macro_rules! secret_store_conformance {
                 a_forget_leaves_the_others
                 every_text_is_read_back
                 no_text_is_printed
+                no_version_is_told_at_first
+                the_versions_told_are_those_of_the_latest
+                what_is_forgotten_has_no_version
             ]
         }
     };
@@ -75,6 +80,15 @@ async fn keep_three(store: &dyn SecretStore) -> [SecretVersion; 3] {
     ]
 }
 
+/// Which of three ought to be left after a forget that is to leave these: all of
+/// them where the history stays.
+fn ought(store: &dyn SecretStore, cut: &[usize]) -> Vec<usize> {
+    match store.history() {
+        History::Cuts => cut.to_vec(),
+        History::Stays => vec![0, 1, 2],
+    }
+}
+
 /// Which of the three are still there, each as it was kept.
 async fn left(store: &dyn SecretStore, versions: &[SecretVersion; 3]) -> Vec<usize> {
     let mut left = Vec::new();
@@ -97,6 +111,7 @@ pub async fn what_was_never_kept_is_absent(store: &dyn SecretStore) {
 /// Clause 1.
 pub async fn what_was_kept_is_revealed(store: &dyn SecretStore) {
     let version = keep(store, &name(1), "kept").await;
+    assert!(SecretVersion::UNREAD < version, "{version:?}");
     let expected = Some(("kept".to_owned(), version));
     for which in [Which::Latest, Which::Version(version)] {
         assert_eq!(revealed(store, &name(1), which).await, expected);
@@ -211,14 +226,16 @@ pub async fn forgetting_before_a_version_leaves_it_and_later_ones(store: &dyn Se
     for (version, expected) in versions.iter().zip(expected) {
         let before = Forget::Before(*version);
         store.forget(&name(1), before).await.unwrap();
-        assert_eq!(left(store, &versions).await, expected);
+        assert_eq!(left(store, &versions).await, ought(store, expected));
         let last = Some(("text 2".to_owned(), versions[2]));
         assert_eq!(latest(store, &name(1)).await, last);
     }
 
     let beyond = Forget::Before(SecretVersion(u64::MAX));
     store.forget(&name(1), beyond).await.unwrap();
-    assert_eq!(latest(store, &name(1)).await, None);
+    assert_eq!(left(store, &versions).await, ought(store, &[]));
+    let is_left = store.history() == History::Stays;
+    assert_eq!(latest(store, &name(1)).await.is_some(), is_left);
 }
 
 /// Clause 3.
@@ -226,28 +243,29 @@ pub async fn forgetting_one_version_leaves_the_others(store: &dyn SecretStore) {
     let versions = keep_three(store).await;
     let middle = Forget::Only(versions[1]);
     store.forget(&name(1), middle).await.unwrap();
-    assert_eq!(left(store, &versions).await, [0, 2]);
+    assert_eq!(left(store, &versions).await, ought(store, &[0, 2]));
 }
 
 /// Clauses 1 and 3.
 pub async fn the_latest_is_then_the_last_that_is_left(store: &dyn SecretStore) {
     let versions = keep_three(store).await;
-    for n in [2, 1] {
+    for (n, cut) in [(2, &[0, 1][..]), (1, &[0]), (0, &[])] {
         let last = Forget::Only(versions[n]);
         store.forget(&name(1), last).await.unwrap();
-        let expected = Some((format!("text {}", n - 1), versions[n - 1]));
+        let last = ought(store, cut).pop();
+        let expected = last.map(|n| (format!("text {n}"), versions[n]));
         assert_eq!(latest(store, &name(1)).await, expected);
     }
-    let last = Forget::Only(versions[0]);
-    store.forget(&name(1), last).await.unwrap();
-    assert_eq!(latest(store, &name(1)).await, None);
 }
 
-/// Every kind of name, of two destinations.
+/// Every kind of name, of two destinations and two sources: more than a page of
+/// parameters has.
 fn names() -> Vec<SecretName> {
     let mut names = vec![SecretName::PublishKey];
-    names.extend(SecretName::all_of(&sample::destination_id(1)));
-    names.extend(SecretName::all_of(&sample::destination_id(2)));
+    for n in 1..=2 {
+        names.extend(SecretName::all_of(&sample::destination_id(n)));
+        names.extend(SecretName::all_of_source(&sample::source_id(n)));
+    }
     names
 }
 
@@ -278,6 +296,9 @@ pub async fn a_forget_leaves_the_others(store: &dyn SecretStore) {
     for (n, gone) in names().iter().enumerate() {
         let which = kinds[n % 3](versions[n]);
         store.forget(gone, which).await.unwrap();
+        if store.history() == History::Stays {
+            store.forget(gone, Forget::All).await.unwrap();
+        }
         for (m, name) in names().iter().enumerate() {
             let expected = (n < m).then(|| ("kept".to_owned(), versions[m]));
             assert_eq!(latest(store, name).await, expected, "{which:?} of {gone}");
@@ -307,6 +328,49 @@ pub async fn no_text_is_printed(store: &dyn SecretStore) {
     let revealed = store.reveal(&name(1), Which::Latest).await.unwrap();
     let printed = format!("{store:?} {version:?} {revealed:?}");
     assert!(!printed.contains(CANARY), "{printed}");
+}
+
+/// The versions that reveals of the latest yield, of every name that has one.
+async fn revealed_versions(store: &dyn SecretStore) -> BTreeMap<SecretName, SecretVersion> {
+    let mut versions = BTreeMap::new();
+    for name in names() {
+        let latest = latest(store, &name).await;
+        versions.extend(latest.map(|(_, version)| (name, version)));
+    }
+    versions
+}
+
+/// Clause 7.
+pub async fn no_version_is_told_at_first(store: &dyn SecretStore) {
+    assert_eq!(store.versions().await.unwrap(), BTreeMap::new());
+}
+
+/// Clause 7.
+pub async fn the_versions_told_are_those_of_the_latest(store: &dyn SecretStore) {
+    for (n, name) in names().iter().enumerate() {
+        for _ in 0..=n % 3 {
+            keep(store, name, "kept").await;
+        }
+    }
+    let told = store.versions().await.unwrap();
+    assert_eq!(told.len(), names().len());
+    assert_eq!(told, revealed_versions(store).await);
+
+    // Of some, the latest is an earlier one then.
+    for (name, version) in &told {
+        store.forget(name, Forget::Only(*version)).await.unwrap();
+    }
+    let told = store.versions().await.unwrap();
+    assert_eq!(told, revealed_versions(store).await);
+}
+
+/// Clauses 3 and 7.
+pub async fn what_is_forgotten_has_no_version(store: &dyn SecretStore) {
+    for name in names() {
+        keep(store, &name, "kept").await;
+        store.forget(&name, Forget::All).await.unwrap();
+        assert_eq!(store.versions().await.unwrap(), BTreeMap::new());
+    }
 }
 
 #[cfg(test)]

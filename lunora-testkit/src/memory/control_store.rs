@@ -6,8 +6,8 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{DestinationId, Removal, RemovalCause},
-    port::{Answer, Claim, ControlStore, IdempotencyKey, Pause, PortError},
+    domain::{DestinationId, LeaseName, Removal, RemovalCause, WorkerId},
+    port::{Answer, Claim, ControlStore, IdempotencyKey, Lease, Pause, PortError},
 };
 
 /// A [`ControlStore`] in memory.
@@ -19,6 +19,7 @@ struct State {
     removals: BTreeMap<(DestinationId, RemovalCause), Removal>,
     pause: Option<Pause>,
     claims: BTreeMap<IdempotencyKey, Claim>,
+    leases: BTreeMap<LeaseName, Lease>,
 }
 
 impl MemoryControlStore {
@@ -76,6 +77,29 @@ impl ControlStore for MemoryControlStore {
 
     async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError> {
         self.with(|state| state.claims.retain(|_, claim| time <= claim.at));
+        Ok(())
+    }
+
+    async fn acquire(&self, name: &LeaseName, lease: &Lease) -> Result<Lease, PortError> {
+        Ok(self.with(|state| match state.leases.get(name) {
+            Some(held) if held.holder != lease.holder && lease.at < held.until => held.clone(),
+            _ => {
+                state.leases.insert(name.clone(), lease.clone());
+                lease.clone()
+            }
+        }))
+    }
+
+    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
+        self.with(|state| {
+            if state
+                .leases
+                .get(name)
+                .is_some_and(|it| it.holder == *holder)
+            {
+                state.leases.remove(name);
+            }
+        });
         Ok(())
     }
 }

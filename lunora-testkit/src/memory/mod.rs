@@ -3,13 +3,16 @@
 //! A clone shares its state with the original, as two handles on one table do.
 
 mod control_store;
-mod destination_repo;
 mod event_log;
 mod output_router;
+mod repo;
 mod secret_store;
 
 pub use control_store::MemoryControlStore;
-pub use destination_repo::MemoryDestinationRepo;
 pub use event_log::MemoryEventLog;
 pub use output_router::MemoryOutputRouter;
+pub use repo::{
+    MemoryDestinationRepo, MemoryFailoverRepo, MemoryPresetRepo, MemoryRepo, MemorySessionRepo,
+    MemorySourceRepo, MemoryTokenRepo,
+};
 pub use secret_store::MemorySecretStore;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use lunora_core::{
     SecretString,
     domain::{SecretName, SecretVersion},
-    port::{Forget, PortError, Revealed, SecretStore, Which},
+    port::{Forget, History, PortError, Revealed, SecretStore, Which},
 };
 
 /// A [`SecretStore`] in memory.
@@ -15,8 +15,11 @@ use lunora_core::{
 /// The versions of a name start again at 1 once [all](Forget::All) of it was
 /// forgotten, as those of a deleted parameter do; until then none is given again,
 /// not even when no text is left.
-#[derive(Clone, Debug, Default)]
-pub struct MemorySecretStore(Arc<Mutex<BTreeMap<SecretName, Kept>>>);
+#[derive(Clone, Debug)]
+pub struct MemorySecretStore {
+    history: History,
+    kept: Arc<Mutex<BTreeMap<SecretName, Kept>>>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -24,7 +27,20 @@ struct Kept {
     texts: BTreeMap<SecretVersion, SecretString>,
 }
 
+impl Default for MemorySecretStore {
+    fn default() -> Self {
+        Self::with_history(History::Cuts)
+    }
+}
+
 impl MemorySecretStore {
+    /// One whose single versions can be forgotten, or, like a parameter's, not.
+    #[must_use]
+    pub fn with_history(history: History) -> Self {
+        let kept = Arc::default();
+        Self { history, kept }
+    }
+
     /// The names that something is kept under.
     #[must_use]
     pub fn names(&self) -> Vec<SecretName> {
@@ -36,7 +52,7 @@ impl MemorySecretStore {
 
     /// The versions that are kept under the name, the first one first.
     #[must_use]
-    pub fn versions(&self, name: &SecretName) -> Vec<SecretVersion> {
+    pub fn versions_of(&self, name: &SecretName) -> Vec<SecretVersion> {
         self.with(|kept| {
             let kept = kept.get(name).into_iter();
             kept.flat_map(|kept| kept.texts.keys().copied()).collect()
@@ -44,7 +60,7 @@ impl MemorySecretStore {
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut BTreeMap<SecretName, Kept>) -> R) -> R {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -83,11 +99,25 @@ impl SecretStore for MemorySecretStore {
             let texts = kept.get_mut(name).map(|kept| &mut kept.texts);
             match (which, texts) {
                 (Forget::All, _) => drop(kept.remove(name)),
+                _ if self.history == History::Stays => (),
                 (Forget::Before(version), Some(texts)) => *texts = texts.split_off(&version),
                 (Forget::Only(version), Some(texts)) => drop(texts.remove(&version)),
                 (_, None) => (),
             }
         });
         Ok(())
+    }
+
+    async fn versions(&self) -> Result<BTreeMap<SecretName, SecretVersion>, PortError> {
+        Ok(self.with(|kept| {
+            let latest = |kept: &Kept| kept.texts.keys().next_back().copied();
+            let all = kept.iter();
+            all.filter_map(|(name, kept)| Some((name.clone(), latest(kept)?)))
+                .collect()
+        }))
+    }
+
+    fn history(&self) -> History {
+        self.history
     }
 }

@@ -1,4 +1,4 @@
-use lunora_core::port::{DestinationRepo, DestinationRepoExt, ErrorKind, OutputRouter, PortError};
+use lunora_core::port::{ErrorKind, OutputRouter, PortError, Repo, RepoExt};
 use lunora_testkit::{
     fault::{Fault, FaultPlan, Faulty},
     memory::{MemoryDestinationRepo, MemoryOutputRouter},

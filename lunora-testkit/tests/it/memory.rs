@@ -1,10 +1,11 @@
 //! Every fake keeps the contract of its port, by itself and under an idle plan.
 
 use lunora_core::{
-    domain::Scheme,
+    domain::{Destination, FailoverHistory, Preset, Scheme, Session, Source, Token},
     port::{
-        Clock, ControlStore, DestinationRepo, EventLog, IdSource, OutputRouter, Parking,
-        RouterCapabilities, SecretStore,
+        Clock, ControlStore, DestinationRepo, EventLog, FailoverRepo, History, IdSource,
+        OutputRouter, Parking, PresetRepo, RouterCapabilities, SecretStore, SessionRepo,
+        SourceRepo, TokenRepo,
     },
 };
 use lunora_testkit::{
@@ -12,10 +13,11 @@ use lunora_testkit::{
     conformance::Fixture,
     fault::{FaultPlan, Faulty},
     memory::{
-        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryOutputRouter,
-        MemorySecretStore,
+        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryFailoverRepo,
+        MemoryOutputRouter, MemoryPresetRepo, MemorySecretStore, MemorySessionRepo,
+        MemorySourceRepo, MemoryTokenRepo,
     },
-    model,
+    model::random_calls_agree,
 };
 
 /// Makes a module with the suite of one port on the adapter that is given.
@@ -47,6 +49,14 @@ fn under_an_idle_plan<P>(inner: P) -> Faulty<P> {
     Faulty::new(inner, &FaultPlan::none())
 }
 
+/// One that cannot keep what is off says so.
+fn detaching_output_router() -> MemoryOutputRouter {
+    let mut capabilities = RouterCapabilities::rtmp(3);
+    capabilities.schemes = vec![Scheme::Rtmp];
+    capabilities.parking = Parking::Detaches;
+    MemoryOutputRouter::new(capabilities)
+}
+
 proves!(
     clock: dyn Clock, clock_conformance,
     ManualClock, ManualClock::default()
@@ -64,14 +74,6 @@ proves!(
     Faulty<MemoryControlStore>, under_an_idle_plan(MemoryControlStore::default())
 );
 proves!(
-    destination_repo: dyn DestinationRepo, destination_repo_conformance,
-    MemoryDestinationRepo, MemoryDestinationRepo::default()
-);
-proves!(
-    faulty_destination_repo: dyn DestinationRepo, destination_repo_conformance,
-    Faulty<MemoryDestinationRepo>, under_an_idle_plan(MemoryDestinationRepo::default())
-);
-proves!(
     event_log: dyn EventLog, event_log_conformance,
     MemoryEventLog, MemoryEventLog::default()
 );
@@ -84,6 +86,10 @@ proves!(
     MemoryOutputRouter, MemoryOutputRouter::default()
 );
 proves!(
+    detaching_output_router: dyn OutputRouter, output_router_conformance,
+    MemoryOutputRouter, detaching_output_router()
+);
+proves!(
     faulty_output_router: dyn OutputRouter, output_router_conformance,
     Faulty<MemoryOutputRouter>, under_an_idle_plan(MemoryOutputRouter::default())
 );
@@ -92,36 +98,49 @@ proves!(
     MemorySecretStore, MemorySecretStore::default()
 );
 proves!(
+    secret_store_whose_history_stays: dyn SecretStore, secret_store_conformance,
+    MemorySecretStore, MemorySecretStore::with_history(History::Stays)
+);
+proves!(
     faulty_secret_store: dyn SecretStore, secret_store_conformance,
     Faulty<MemorySecretStore>, under_an_idle_plan(MemorySecretStore::default())
 );
-
-/// One that cannot keep what is off says so.
-mod detaching_output_router {
-    use super::*;
-
-    struct It(MemoryOutputRouter);
-
-    impl Fixture for It {
-        type Port = dyn OutputRouter;
-
-        async fn set_up() -> Self {
-            let mut capabilities = RouterCapabilities::rtmp(3);
-            capabilities.schemes = vec![Scheme::Rtmp];
-            capabilities.parking = Parking::Detaches;
-            Self(MemoryOutputRouter::new(capabilities))
-        }
-
-        fn port(&self) -> &Self::Port {
-            &self.0
-        }
-    }
-
-    lunora_testkit::output_router_conformance!(It);
-}
+proves!(
+    destination_repo: dyn DestinationRepo, destination_repo_conformance,
+    MemoryDestinationRepo, MemoryDestinationRepo::default()
+);
+proves!(
+    faulty_destination_repo: dyn DestinationRepo, destination_repo_conformance,
+    Faulty<MemoryDestinationRepo>, under_an_idle_plan(MemoryDestinationRepo::default())
+);
+proves!(
+    source_repo: dyn SourceRepo, source_repo_conformance,
+    MemorySourceRepo, MemorySourceRepo::default()
+);
+proves!(
+    preset_repo: dyn PresetRepo, preset_repo_conformance,
+    MemoryPresetRepo, MemoryPresetRepo::default()
+);
+proves!(
+    session_repo: dyn SessionRepo, session_repo_conformance,
+    MemorySessionRepo, MemorySessionRepo::default()
+);
+proves!(
+    token_repo: dyn TokenRepo, token_repo_conformance,
+    MemoryTokenRepo, MemoryTokenRepo::default()
+);
+proves!(
+    failover_repo: dyn FailoverRepo, failover_repo_conformance,
+    MemoryFailoverRepo, MemoryFailoverRepo::default()
+);
 
 #[test]
-fn random_calls_on_destination_repos_agree_with_the_model() {
-    model::random_calls_agree::<destination_repo::It>(200);
-    model::random_calls_agree::<faulty_destination_repo::It>(20);
+fn random_calls_on_repos_agree_with_the_model() {
+    random_calls_agree::<Destination, destination_repo::It>(200);
+    random_calls_agree::<Destination, faulty_destination_repo::It>(20);
+    random_calls_agree::<Source, source_repo::It>(20);
+    random_calls_agree::<Preset, preset_repo::It>(20);
+    random_calls_agree::<Session, session_repo::It>(20);
+    random_calls_agree::<Token, token_repo::It>(20);
+    random_calls_agree::<FailoverHistory, failover_repo::It>(20);
 }

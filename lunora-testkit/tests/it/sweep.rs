@@ -5,9 +5,7 @@ use std::{
 
 use lunora_core::{
     domain::{Leg, SecretName},
-    port::{
-        DestinationRepo, DestinationRepoExt, ErrorKind, Expect, PortError, SecretStore, Versioned,
-    },
+    port::{ErrorKind, Expect, PortError, Repo, RepoExt, SecretStore, Versioned},
 };
 use lunora_testkit::{
     fault::{FaultPlan, Faulty},

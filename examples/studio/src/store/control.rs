@@ -3,17 +3,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
-    domain::Removal,
-    port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Pause, PortError},
+    domain::{LeaseName, Removal, WorkerId},
+    port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Lease, Pause, PortError},
 };
 use rusqlite::{Connection, Row, Transaction};
 
 use super::{
     db::{Db, Failure},
-    row::{Fields, stamp, word},
+    row::{Fields, stamp},
 };
 
-/// Removals, the pause and idempotency keys in SQLite.
+/// Removals, the pause, idempotency keys and leases in SQLite.
 #[derive(Debug)]
 pub struct SqliteControlStore {
     db: Arc<Db>,
@@ -35,7 +35,7 @@ impl ControlStore for SqliteControlStore {
                 "INSERT INTO removal (destination, cause, generation, recorded_at)
                  VALUES (?1, ?2, ?3, ?4) ON CONFLICT (destination, cause) DO UPDATE SET
                  generation = excluded.generation, recorded_at = excluded.recorded_at",
-                columns(&removal)?,
+                columns(&removal),
             )?;
             Ok(())
         };
@@ -63,7 +63,7 @@ impl ControlStore for SqliteControlStore {
             tx.execute(
                 "DELETE FROM removal WHERE destination = ?1 AND cause = ?2
                  AND generation = ?3 AND recorded_at = ?4",
-                columns(&removal)?,
+                columns(&removal),
             )?;
             Ok(())
         };
@@ -123,16 +123,37 @@ impl ControlStore for SqliteControlStore {
         };
         self.db.write("forget", "old claims", work).await
     }
+
+    async fn acquire(&self, name: &LeaseName, lease: &Lease) -> Result<Lease, PortError> {
+        let (row, lease) = (name.clone(), lease.clone());
+        let work = move |tx: &Transaction<'_>| {
+            take_lease(tx, &row, &lease)?;
+            select_lease(tx, &row)
+        };
+        self.db.write("acquire lease", name, work).await
+    }
+
+    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
+        let (row, holder) = (name.clone(), holder.clone());
+        let work = move |tx: &Transaction<'_>| {
+            tx.execute(
+                "DELETE FROM lease WHERE name = ?1 AND holder = ?2",
+                (row.as_str(), holder.as_str()),
+            )?;
+            Ok(())
+        };
+        self.db.write("release lease", name, work).await
+    }
 }
 
 /// In the order of the columns.
-fn columns(removal: &Removal) -> Result<(&str, String, i64, String), Failure> {
-    Ok((
+fn columns(removal: &Removal) -> (&str, String, i64, String) {
+    (
         removal.destination.as_str(),
-        word(&removal.cause)?,
+        removal.cause.to_string(),
         removal.generation.cast_signed(),
         stamp(removal.recorded_at),
-    ))
+    )
 }
 
 fn insert_claim(tx: &Transaction<'_>, key: &IdempotencyKey, claim: &Claim) -> Result<(), Failure> {
@@ -169,19 +190,44 @@ fn select_claim(tx: &Transaction<'_>, key: &IdempotencyKey) -> Result<Claim, Fai
     }
 }
 
+/// Gives the lease to who asks, unless another holds it at that time.
+fn take_lease(tx: &Transaction<'_>, name: &LeaseName, lease: &Lease) -> Result<(), Failure> {
+    let Lease { holder, at, until } = lease;
+    tx.execute(
+        "INSERT INTO lease (name, holder, at, until) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (name) DO UPDATE
+         SET holder = excluded.holder, at = excluded.at, until = excluded.until
+         WHERE lease.holder = excluded.holder OR lease.until <= excluded.at",
+        (name.as_str(), holder.as_str(), stamp(*at), stamp(*until)),
+    )?;
+    Ok(())
+}
+
+fn select_lease(tx: &Transaction<'_>, name: &LeaseName) -> Result<Lease, Failure> {
+    let mut statement = tx.prepare_cached("SELECT * FROM lease WHERE name = ?1")?;
+    let mut rows = statement.query([name.as_str()])?;
+    match rows.next()? {
+        Some(row) => lease_from_row(row),
+        None => Err(Failure::new(
+            ErrorKind::Unexpected,
+            "the lease is not there",
+        )),
+    }
+}
+
 fn removal_from_row(row: &Row<'_>) -> Result<Removal, Failure> {
     let fields = Fields::new("removal", "destination", row)?;
     Ok(Removal {
         destination: fields.parse("destination")?,
-        cause: fields.word("cause")?,
+        cause: fields.parse("cause")?,
         generation: fields.count("generation")?,
-        recorded_at: fields.parse("recorded_at")?,
+        recorded_at: fields.time("recorded_at")?,
     })
 }
 
 fn pause_from_row(row: &Row<'_>) -> Result<Pause, Failure> {
     let fields = Fields::new("pause", "only_row", row)?;
-    let until = fields.parse("until")?;
+    let until = fields.time("until")?;
     Ok(Pause { until })
 }
 
@@ -197,7 +243,16 @@ fn claim_from_row(row: &Row<'_>) -> Result<Claim, Failure> {
     Ok(Claim {
         request: fields.parse("request")?,
         destination: fields.parse("destination")?,
-        at: fields.parse("at")?,
+        at: fields.time("at")?,
         answer,
+    })
+}
+
+fn lease_from_row(row: &Row<'_>) -> Result<Lease, Failure> {
+    let fields = Fields::new("lease", "name", row)?;
+    Ok(Lease {
+        holder: fields.parse("holder")?,
+        at: fields.time("at")?,
+        until: fields.time("until")?,
     })
 }

@@ -165,12 +165,6 @@ impl From<Unreadable> for Failure {
     }
 }
 
-impl From<serde_json::Error> for Failure {
-    fn from(error: serde_json::Error) -> Self {
-        Self::new(ErrorKind::Unexpected, error)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     db::{Db, Failure, in_transaction},
-    row::{Fields, stamp},
+    row::{Fields, json, stamp},
 };
 
 /// Events in SQLite, of which it keeps the newest [`KEPT`](Self::KEPT).
@@ -74,12 +74,15 @@ fn insert(tx: &Transaction<'_>, event: &NewEvent) -> Result<EventSeq, Failure> {
     let NewEvent {
         at,
         destination,
+        by,
         kind,
     } = event;
-    let kind = serde_json::to_string(kind)?;
     let destination = destination.as_ref().map(|id| id.as_str());
-    tx.prepare_cached("INSERT INTO event (at, destination, kind) VALUES (?1, ?2, ?3)")?
-        .execute((stamp(*at), destination, kind))?;
+    let by = by.as_ref().map(|by| by.as_str());
+    tx.prepare_cached(
+        r#"INSERT INTO event (at, destination, "by", kind) VALUES (?1, ?2, ?3, ?4)"#,
+    )?
+    .execute((stamp(*at), destination, by, json(kind)?))?;
     let place = tx.last_insert_rowid().cast_unsigned();
     // Places have no gaps, so this drops the oldest one.
     let oldest = place.saturating_sub(SqliteEventLog::KEPT).cast_signed();
@@ -104,8 +107,9 @@ fn select(connection: &Connection, after: EventSeq, limit: u32) -> Result<Vec<Ev
 fn from_row(row: &Row<'_>) -> Result<Event, Failure> {
     let fields = Fields::new("event", "seq", row)?;
     let event = NewEvent {
-        at: fields.parse("at")?,
+        at: fields.time("at")?,
         destination: fields.parse_if_set("destination")?,
+        by: fields.parse_if_set("by")?,
         kind: fields.json("kind")?,
     };
     let seq = EventSeq(fields.count("seq")?);

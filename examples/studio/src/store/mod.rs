@@ -2,7 +2,7 @@
 //!
 //! The data folder holds
 //!
-//! - `studio.db`: destinations, secrets, events and the rest, readable with the
+//! - `studio.db`: destinations, sources, secrets, events and the rest, readable with the
 //!   `sqlite3` tool but for the secrets (`-wal` and `-shm` beside it are SQLite's);
 //! - `studio.key`: 32 random bytes that the secrets are encrypted under, unless a
 //!   service credential takes its place ([`KeySource`]);
@@ -23,7 +23,9 @@
 //! - `folder`, `key`, `schema`: what [`Store::open`] goes through, in this order.
 //! - `cipher`: how a secret is encrypted.
 //! - `db`: the thread on which SQLite runs, and what its errors mean to a caller.
-//! - `destinations`, `secrets`, `events`, `control`: one adapter each.
+//! - `repo`: the adapter of everything that is kept under an id; `destinations` and
+//!   `records` say how it lies in rows, and `seeds` what a new database begins with.
+//! - `secrets`, `events`, `control`: one adapter each.
 //! - `row`: reading columns, and saying which one cannot be read.
 //! - `backup`: copying a database that is in use.
 
@@ -36,23 +38,29 @@ mod error;
 mod events;
 mod folder;
 mod key;
+mod records;
+mod repo;
 mod row;
 mod schema;
 mod secrets;
+mod seeds;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use lunora_core::{domain::HashKey, port::Clock};
+use lunora_core::{
+    domain::{Destination, FailoverHistory, HashKey, Preset, Session, Source, Token},
+    port::Clock,
+};
 
 pub use backup::BackupError;
 pub use control::SqliteControlStore;
-pub use destinations::SqliteDestinationRepo;
 pub use error::OpenError;
 pub use events::SqliteEventLog;
 pub use key::{KeyProblem, KeySource, KeyState};
+pub use repo::SqliteRepo;
 pub use secrets::SqliteSecretStore;
 
 use db::Db;
@@ -87,6 +95,7 @@ impl Store {
     pub fn open(folder: &Path, key: &KeySource, clock: &dyn Clock) -> Result<Self, OpenError> {
         let folder = Folder::claim(folder)?;
         let mut connection = schema::open(&folder, clock)?;
+        seeds::plant(&mut connection, clock).map_err(|e| folder.refuses(e))?;
         let keyring = Arc::new(key::unlock(&folder, key, &mut connection)?);
         let last = events::last_place(&connection).map_err(|e| folder.refuses(e))?;
         let db = Arc::new(Db::start(connection, folder)?);
@@ -100,8 +109,42 @@ impl Store {
 
     /// The destinations.
     #[must_use]
-    pub fn destinations(&self) -> Arc<SqliteDestinationRepo> {
-        Arc::new(SqliteDestinationRepo::new(Arc::clone(&self.db)))
+    pub fn destinations(&self) -> Arc<SqliteRepo<Destination>> {
+        self.repo()
+    }
+
+    /// The sources.
+    #[must_use]
+    pub fn sources(&self) -> Arc<SqliteRepo<Source>> {
+        self.repo()
+    }
+
+    /// The presets; a new folder begins with [those of the running system](Preset::seeds).
+    #[must_use]
+    pub fn presets(&self) -> Arc<SqliteRepo<Preset>> {
+        self.repo()
+    }
+
+    /// The sessions.
+    #[must_use]
+    pub fn sessions(&self) -> Arc<SqliteRepo<Session>> {
+        self.repo()
+    }
+
+    /// The access tokens.
+    #[must_use]
+    pub fn tokens(&self) -> Arc<SqliteRepo<Token>> {
+        self.repo()
+    }
+
+    /// The histories of failover.
+    #[must_use]
+    pub fn failovers(&self) -> Arc<SqliteRepo<FailoverHistory>> {
+        self.repo()
+    }
+
+    fn repo<R>(&self) -> Arc<SqliteRepo<R>> {
+        Arc::new(SqliteRepo::new(Arc::clone(&self.db)))
     }
 
     /// The secrets.
@@ -117,7 +160,7 @@ impl Store {
         Arc::clone(&self.events)
     }
 
-    /// Removals, the pause and idempotency keys.
+    /// Removals, the pause, idempotency keys and leases.
     #[must_use]
     pub fn control(&self) -> Arc<SqliteControlStore> {
         Arc::new(SqliteControlStore::new(Arc::clone(&self.db)))

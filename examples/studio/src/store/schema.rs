@@ -27,6 +27,11 @@ const MIGRATIONS: &[Migration] = &[
         apply: include_str!("schema/2.sql"),
         undo: include_str!("schema/2.undo.sql"),
     },
+    Migration {
+        what: "sources, presets, sessions, tokens, histories of failover, leases, and who did what",
+        apply: include_str!("schema/3.sql"),
+        undo: include_str!("schema/3.undo.sql"),
+    },
 ];
 
 /// Opens the database of the folder, checks it, and brings it to the newest version.

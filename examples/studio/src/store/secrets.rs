@@ -1,10 +1,10 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use lunora_core::{
     SecretString,
     domain::{SecretName, SecretVersion},
-    port::{ErrorKind, Forget, PortError, Revealed, SecretStore, Which},
+    port::{ErrorKind, Forget, History, PortError, Revealed, SecretStore, Which},
 };
 use rusqlite::{Connection, Transaction};
 
@@ -19,7 +19,7 @@ use super::{
 ///
 /// While the key is lost or does not fit, `reveal` fails with
 /// [`Corrupt`](ErrorKind::Corrupt) and `keep` with [`Denied`](ErrorKind::Denied), whose
-/// source is the [`KeyProblem`](super::KeyProblem); `forget` works.
+/// source is the [`KeyProblem`](super::KeyProblem); `forget` and `versions` work.
 #[derive(Debug)]
 pub struct SqliteSecretStore {
     db: Arc<Db>,
@@ -80,6 +80,37 @@ impl SecretStore for SqliteSecretStore {
         };
         self.db.write("forget secret", name, work).await
     }
+
+    async fn versions(&self) -> Result<BTreeMap<SecretName, SecretVersion>, PortError> {
+        let work = |connection: &mut Connection| Ok(latest_versions(connection)?);
+        self.db.run("list the versions of", "secrets", work).await
+    }
+
+    fn history(&self) -> History {
+        History::Cuts
+    }
+}
+
+/// Names that this program does not know are a newer program's, and left alone.
+fn latest_versions(
+    connection: &Connection,
+) -> rusqlite::Result<BTreeMap<SecretName, SecretVersion>> {
+    let latest = "SELECT name, max(version) FROM secret GROUP BY name";
+    let mut statement = connection.prepare_cached(latest)?;
+    let mut rows = statement.query([])?;
+    let mut versions = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let name = row.get_ref(0)?.as_bytes().unwrap_or_default();
+        let name = String::from_utf8_lossy(name);
+        let version: i64 = row.get(1)?;
+        match name.parse() {
+            Ok(name) => {
+                versions.insert(name, SecretVersion(version.cast_unsigned()));
+            }
+            Err(error) => tracing::warn!(?name, %error, "a secret is left alone"),
+        }
+    }
+    Ok(versions)
 }
 
 fn select(

@@ -5,7 +5,10 @@
 mod store_backup;
 mod store_conformance;
 mod store_data;
+mod store_golden;
 mod store_key;
 mod store_kill;
 mod store_open;
+mod store_presets;
 mod store_rows;
+mod store_unreadable;

@@ -8,7 +8,7 @@ use std::{
 
 use lunora_core::{
     domain::{EventSeq, SecretName},
-    port::{DestinationRepoExt as _, EventLog as _, SecretStore as _},
+    port::{EventLog as _, RepoExt as _, SecretStore as _},
 };
 use lunora_studio::store::{BackupError, KeyState, Store};
 use lunora_testkit::sample;

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use lunora_core::port::{ControlStore, DestinationRepo, EventLog, SecretStore};
+use lunora_core::port::{
+    ControlStore, DestinationRepo, EventLog, FailoverRepo, PresetRepo, Repo as _, RepoExt as _,
+    SecretStore, SessionRepo, SourceRepo, TokenRepo,
+};
+use lunora_studio::store::Store;
 use lunora_testkit::conformance::Fixture;
 
 use crate::store_data::Data;
@@ -23,7 +27,9 @@ macro_rules! suite {
 
                 async fn set_up() -> Self {
                     let data = Data::new();
-                    Self(data.open().$adapter(), data)
+                    let store = data.open();
+                    forget_seeds(&store).await;
+                    Self(store.$adapter(), data)
                 }
 
                 fn port(&self) -> &Self::Port {
@@ -36,11 +42,37 @@ macro_rules! suite {
     };
 }
 
+/// A suite begins with nothing.
+async fn forget_seeds(store: &Store) {
+    let presets = store.presets();
+    for seed in presets.list_all().await.unwrap() {
+        presets
+            .remove(&seed.value.id, &seed.revision)
+            .await
+            .unwrap();
+    }
+}
+
 suite!(
     destination_repo,
     DestinationRepo,
     destinations,
     destination_repo_conformance
+);
+suite!(source_repo, SourceRepo, sources, source_repo_conformance);
+suite!(preset_repo, PresetRepo, presets, preset_repo_conformance);
+suite!(
+    session_repo,
+    SessionRepo,
+    sessions,
+    session_repo_conformance
+);
+suite!(token_repo, TokenRepo, tokens, token_repo_conformance);
+suite!(
+    failover_repo,
+    FailoverRepo,
+    failovers,
+    failover_repo_conformance
 );
 suite!(secret_store, SecretStore, secrets, secret_store_conformance);
 suite!(event_log, EventLog, events, event_log_conformance);

@@ -74,6 +74,16 @@ impl Data {
     }
 }
 
+/// Undoes the newest step of the schema, as an older program asks for, and returns its version.
+pub(crate) fn take_a_step_back(data: &Data) -> i64 {
+    let sql = data.sql();
+    let newest = "SELECT version, undo FROM migration ORDER BY version DESC LIMIT 1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
+    let (version, undo) = sql.query_row(newest, [], read).unwrap();
+    sql.execute_batch(&undo).unwrap();
+    version
+}
+
 /// The message of an error and of all its causes, which have to be on one line.
 pub(crate) fn told(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

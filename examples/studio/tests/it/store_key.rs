@@ -5,7 +5,7 @@ use std::fs;
 use lunora_core::{
     SecretString,
     domain::{Leg, SecretName},
-    port::{DestinationRepoExt as _, ErrorKind, Forget, PortError, SecretStore as _, Which},
+    port::{ErrorKind, Forget, PortError, RepoExt as _, SecretStore as _, Which},
 };
 use lunora_studio::store::{KeyProblem, KeySource, KeyState, OpenError, Store};
 use lunora_testkit::{
@@ -217,6 +217,8 @@ fn assert_locked(store: &Store, why: &str) {
         assert!(text.contains("studio keys reset"), "{text}");
     }
     assert_eq!(revealed(store, &name(3)).unwrap(), None);
+    let versions = run(store.secrets().versions()).unwrap();
+    assert_eq!(versions.into_keys().collect::<Vec<_>>(), [name(1)]);
     let stored = run(store.destinations().list_all()).unwrap();
     assert_eq!(stored.len(), 1);
 }

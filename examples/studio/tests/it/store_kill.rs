@@ -11,10 +11,7 @@ use std::{
 
 use lunora_core::{
     domain::{EventSeq, Leg, SecretName},
-    port::{
-        ControlStore as _, DestinationRepo as _, DestinationRepoExt as _, EventLog as _,
-        SecretStore as _,
-    },
+    port::{ControlStore as _, EventLog as _, Repo as _, RepoExt as _, SecretStore as _},
 };
 use lunora_studio::store::{KeySource, KeyState, Store};
 use lunora_testkit::{clock::ManualClock, sample};
@@ -55,6 +52,7 @@ fn kill_9_while_a_folder_is_made_leaves_one_that_opens() {
         let store = data.open();
         assert_whole(&data);
         assert_eq!(store.key_problem(), None);
+        assert_eq!(run(store.presets().list_all()).unwrap().len(), 7);
         assert_is_there(&store, &acknowledged);
     }
 }
@@ -137,6 +135,10 @@ fn assert_is_there(store: &Store, acknowledged: &BTreeSet<Acknowledged>) {
                     assert_eq!(stored, None);
                 }
             }
+            "source" => {
+                let stored = run(store.sources().get(&sample::source_id(n))).unwrap();
+                assert_eq!(stored.unwrap().value, sample::source(n));
+            }
             "keep" => {
                 let text = revealed(store, &secret(n)).unwrap();
                 assert_eq!(text.unwrap(), format!("secret-{n}"));
@@ -179,6 +181,8 @@ async fn write(store: &Store, n: u64) {
     let destinations = store.destinations();
     let revision = destinations.create(&sample::destination(n)).await.unwrap();
     tell("create", n);
+    store.sources().create(&sample::source(n)).await.unwrap();
+    tell("source", n);
     store
         .secrets()
         .keep(&secret(n), &sample::secret(n))

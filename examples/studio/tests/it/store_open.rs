@@ -4,14 +4,14 @@ use std::{fs, os::unix::process::CommandExt as _, path::PathBuf, time::Duration}
 
 use lunora_core::{
     ExposeSecret as _,
-    domain::{Leg, Removal, RemovalCause, SecretName, SecretRef},
-    port::{ControlStore as _, DestinationRepoExt as _, SecretStore as _, Which},
+    domain::{Leg, Removal, SecretName, SecretRef},
+    port::{ControlStore as _, RepoExt as _, SecretStore as _, Which},
 };
 use lunora_studio::store::{KeySource, KeyState, OpenError, Store};
 use lunora_testkit::{clock::ManualClock, sample};
 use tempfile::TempDir;
 
-use crate::store_data::{Data, mode, process, run, set_mode, told};
+use crate::store_data::{Data, mode, process, run, set_mode, take_a_step_back, told};
 
 #[test]
 fn a_new_folder_is_for_its_owner_alone() {
@@ -46,16 +46,6 @@ fn an_empty_file_becomes_a_database() {
     assert_eq!(at, "2026-01-02T03:04:05.000000000Z");
 }
 
-/// Undoes the newest step, as an older program asks for, and returns its version.
-fn take_a_step_back(data: &Data) -> i64 {
-    let sql = data.sql();
-    let newest = "SELECT version, undo FROM migration ORDER BY version DESC LIMIT 1";
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
-    let (version, undo) = sql.query_row(newest, [], read).unwrap();
-    sql.execute_batch(&undo).unwrap();
-    version
-}
-
 #[test]
 fn the_step_to_versions_of_secrets_keeps_what_is_there_and_so_does_its_undo() {
     let data = Data::new();
@@ -70,17 +60,13 @@ fn the_step_to_versions_of_secrets_keeps_what_is_there_and_so_does_its_undo() {
     row.primary.as_mut().unwrap().key = Some(key);
     row.generation = 7;
     run(store.destinations().create(&row)).unwrap();
-    let [deleted, other] = [1, 2].map(sample::removal);
-    let unfinished = |removal: &Removal| Removal {
-        cause: RemovalCause::ChangeUnfinished,
-        ..removal.clone()
-    };
-    for removal in [&unfinished(&deleted), &deleted, &unfinished(&other)] {
+    let (deleted, unfinished) = (sample::removal(1), sample::unfinished(2, 0));
+    for removal in [&sample::unfinished(1, 0), &deleted, &unfinished] {
         run(store.control().record_removal(removal)).unwrap();
     }
     drop(store);
 
-    assert_eq!(take_a_step_back(&data), 2);
+    assert_eq!([(); 2].map(|()| take_a_step_back(&data)), [3, 2]);
     let causes = "SELECT group_concat(cause) FROM (SELECT * FROM removal ORDER BY destination)";
     let causes: String = data.sql().query_row(causes, [], |row| row.get(0)).unwrap();
     assert_eq!(causes, "deleted,create_unfinished");
@@ -98,7 +84,7 @@ fn the_step_to_versions_of_secrets_keeps_what_is_there_and_so_does_its_undo() {
     let later = run(store.secrets().keep(&name(1), &sample::secret(6))).unwrap();
     assert!(last < later);
     // What a removal meant was the row that is there, if there is one.
-    let expected = [(deleted, 7), (unfinished(&other), 0)];
+    let expected = [(deleted, 7), (unfinished, 0)];
     let expected = expected.map(|(removal, generation)| Removal {
         generation,
         ..removal

@@ -1,10 +1,10 @@
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{Timestamp, Unit};
 use lunora_core::{
-    domain::{Removal, RemovalCause},
-    port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Pause, PortError},
+    domain::{ChangeId, LeaseName, Removal, RemovalCause, WorkerId},
+    port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Lease, Pause, PortError},
 };
 use lunora_testkit::{memory::MemoryControlStore, sample};
 
@@ -18,6 +18,7 @@ enum Mutation {
     ClearsNothing,
     FirstRemovalStands,
     OneRemovalPerDestination,
+    ChangesAreOne,
     ClearsOnce,
     ClearsByCause,
     ClearsByGeneration,
@@ -32,6 +33,20 @@ enum Mutation {
     StatusesAreLost,
     ForgetsAllClaims,
     ForgetsNoClaim,
+    GivesNoLease,
+    GivesEveryLease,
+    RefusesItsHolder,
+    LeasesNeverEnd,
+    LeasesEndLate,
+    LeasesEndEarly,
+    ComparesTimesAsText,
+    LooksBeforeItGives,
+    ReleasesNothing,
+    ReleasesForAnybody,
+    ReleasesOnce,
+    ReleasesAllOfAHolder,
+    LeaseNamesFoldCase,
+    LeasesInMilliseconds,
 }
 
 #[derive(Debug)]
@@ -39,6 +54,7 @@ struct Mutant {
     inner: MemoryControlStore,
     mutation: Mutation,
     last_answers: Mutex<BTreeMap<IdempotencyKey, Answer>>,
+    leases: Mutex<BTreeMap<LeaseName, Lease>>,
 }
 
 impl Mutant {
@@ -47,6 +63,7 @@ impl Mutant {
             inner: MemoryControlStore::default(),
             mutation,
             last_answers: Mutex::default(),
+            leases: Mutex::default(),
         }
     }
 
@@ -55,6 +72,30 @@ impl Mutant {
             return key.as_str().to_lowercase().parse().expect("a key");
         }
         key.clone()
+    }
+
+    fn lease_name(&self, name: &LeaseName) -> LeaseName {
+        if self.mutation == Mutation::LeaseNamesFoldCase {
+            return name.as_str().to_lowercase().parse().expect("a name");
+        }
+        name.clone()
+    }
+
+    /// Whether the lease that is held stands against the one that is asked for.
+    fn stands(&self, held: &Lease, asked: &Lease) -> bool {
+        let is_other = held.holder != asked.holder;
+        let early = asked.at + Duration::from_nanos(1);
+        match self.mutation {
+            Mutation::GivesEveryLease => false,
+            Mutation::RefusesItsHolder => asked.at < held.until,
+            Mutation::LeasesNeverEnd => is_other,
+            Mutation::LeasesEndLate => is_other && asked.at <= held.until,
+            Mutation::LeasesEndEarly => is_other && early < held.until,
+            Mutation::ComparesTimesAsText => {
+                is_other && asked.at.to_string() < held.until.to_string()
+            }
+            _ => is_other && asked.at < held.until,
+        }
     }
 
     /// The recorded ones of the same destination.
@@ -71,6 +112,13 @@ impl Mutant {
     }
 }
 
+fn one_change(cause: RemovalCause) -> RemovalCause {
+    match cause {
+        RemovalCause::Deleted => cause,
+        RemovalCause::ChangeUnfinished(_) => RemovalCause::ChangeUnfinished(ChangeId(0)),
+    }
+}
+
 #[async_trait]
 impl ControlStore for Mutant {
     async fn record_removal(&self, removal: &Removal) -> Result<(), PortError> {
@@ -84,6 +132,7 @@ impl ControlStore for Mutant {
             }
             (Mutation::FirstRemovalStands, Some(_)) => return Ok(()),
             (Mutation::CausesAreLost, _) => removal.cause = RemovalCause::Deleted,
+            (Mutation::ChangesAreOne, _) => removal.cause = one_change(removal.cause),
             (Mutation::GenerationsAreLost, _) => removal.generation = 1,
             _ => (),
         }
@@ -172,12 +221,50 @@ impl ControlStore for Mutant {
             _ => self.inner.forget_claims_before(time).await,
         }
     }
+
+    async fn acquire(&self, name: &LeaseName, lease: &Lease) -> Result<Lease, PortError> {
+        let (name, mut lease) = (self.lease_name(name), lease.clone());
+        let held = self.leases.lock().expect("no poison").get(&name).cloned();
+        match self.mutation {
+            Mutation::GivesNoLease => return Ok(sample::lease(99, 0)),
+            Mutation::LooksBeforeItGives => tokio::task::yield_now().await,
+            Mutation::LeasesInMilliseconds => {
+                lease.until = lease.until.round(Unit::Millisecond).expect("in range");
+            }
+            _ => (),
+        }
+        if let Some(held) = held.filter(|held| self.stands(held, &lease)) {
+            return Ok(held);
+        }
+        let mut leases = self.leases.lock().expect("no poison");
+        leases.insert(name, lease.clone());
+        Ok(lease)
+    }
+
+    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
+        let name = self.lease_name(name);
+        let mut leases = self.leases.lock().expect("no poison");
+        let is_holder = leases.get(&name).is_some_and(|it| it.holder == *holder);
+        match self.mutation {
+            Mutation::ReleasesNothing => (),
+            Mutation::ReleasesOnce if !is_holder => {
+                return Err(PortError::new(ErrorKind::Conflict, "release", name));
+            }
+            Mutation::ReleasesAllOfAHolder => leases.retain(|_, it| it.holder != *holder),
+            mutation if is_holder || mutation == Mutation::ReleasesForAnybody => {
+                leases.remove(&name);
+            }
+            _ => (),
+        }
+        Ok(())
+    }
 }
 
 noticed! { control_store:
     InventsRemovals by no_removal_is_listed_at_first;
     ClearsAll by a_removal_is_listed_until_it_is_cleared, clearing_what_is_not_recorded_succeeds;
     ClearsNothing by a_removal_is_listed_until_it_is_cleared;
+    ChangesAreOne by removals_of_different_changes_stand_side_by_side, every_removal_is_read_back;
     FirstRemovalStands by a_removal_that_is_recorded_again_replaces_the_first;
     OneRemovalPerDestination by removals_of_different_causes_stand_side_by_side;
     ClearsOnce by clearing_what_is_not_recorded_succeeds;
@@ -196,4 +283,22 @@ noticed! { control_store:
     StatusesAreLost by every_claim_and_answer_is_read_back;
     ForgetsAllClaims by old_claims_are_forgotten_and_young_ones_stay;
     ForgetsNoClaim by old_claims_are_forgotten_and_young_ones_stay;
+    GivesNoLease by a_free_lease_is_given;
+    GivesEveryLease by
+        a_held_lease_is_refused_and_its_holder_is_told,
+        of_racing_askers_one_gets_the_lease;
+    RefusesItsHolder by its_holder_extends_a_lease;
+    LeasesNeverEnd by a_lease_whose_time_is_over_is_given_to_the_next;
+    LeasesEndLate by a_lease_whose_time_is_over_is_given_to_the_next;
+    LeasesEndEarly by a_lease_whose_time_is_over_is_given_to_the_next;
+    ComparesTimesAsText by a_lease_whose_time_is_over_is_given_to_the_next;
+    LooksBeforeItGives by of_racing_askers_one_gets_the_lease;
+    ReleasesNothing by a_lease_that_its_holder_released_is_free;
+    ReleasesForAnybody by a_release_by_another_changes_nothing;
+    ReleasesOnce by
+        a_lease_that_its_holder_released_is_free,
+        a_release_by_another_changes_nothing;
+    ReleasesAllOfAHolder by leases_of_different_names_do_not_matter;
+    LeaseNamesFoldCase by leases_of_different_names_do_not_matter;
+    LeasesInMilliseconds by every_lease_is_read_back;
 }

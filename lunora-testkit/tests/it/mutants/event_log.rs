@@ -17,6 +17,7 @@ enum Mutation {
     PlaceIncluded,
     LimitIsAHint,
     DestinationsAreLost,
+    NobodyDidIt,
     LastIsNext,
     WaitsForTheNext,
     NeverWakes,
@@ -39,8 +40,10 @@ impl Mutant {
 impl EventLog for Mutant {
     async fn append(&self, event: &NewEvent) -> Result<EventSeq, PortError> {
         let mut event = event.clone();
-        if self.mutation == Mutation::DestinationsAreLost {
-            event.destination = None;
+        match self.mutation {
+            Mutation::DestinationsAreLost => event.destination = None,
+            Mutation::NobodyDidIt => event.by = None,
+            _ => (),
         }
         self.inner.append(&event).await
     }
@@ -89,6 +92,7 @@ noticed! { event_log:
     PlaceIncluded by a_read_goes_on_after_a_place;
     LimitIsAHint by a_read_ends_at_its_limit;
     DestinationsAreLost by every_event_is_read_back;
+    NobodyDidIt by every_event_is_read_back;
     LastIsNext by nothing_is_read_at_first, the_last_place_is_that_of_the_last_event;
     WaitsForTheNext by a_wait_for_what_is_there_returns;
     NeverWakes by

@@ -2,10 +2,10 @@
 
 mod clock;
 mod control_store;
-mod destination_repo;
 mod event_log;
 mod id_source;
 mod output_router;
+mod repo;
 mod secret_store;
 
 use std::{
@@ -64,7 +64,7 @@ fn assert_all_of(suite: &str, noticing: &[&str]) {
     let clauses: BTreeSet<&str> = suite
         .lines()
         .filter_map(|line| line.strip_prefix("pub async fn "))
-        .filter_map(|line| line.split('(').next())
+        .filter_map(|line| line.split(['(', '<']).next())
         .collect();
     let noticing = noticing.iter().copied().collect();
     let idle: Vec<_> = clauses.difference(&noticing).collect();

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use lunora_core::{
     ExposeSecret, SecretString,
     domain::{Leg, SecretName, SecretVersion},
-    port::{ErrorKind, Forget, PortError, Revealed, SecretStore, Which},
+    port::{ErrorKind, Forget, History, PortError, Revealed, SecretStore, Which},
 };
 use lunora_testkit::{memory::MemorySecretStore, sample::CANARY};
 
@@ -31,6 +31,14 @@ enum Mutation {
     OneTextPerDestination,
     TrimsTexts,
     PrintsTexts,
+    CountsFromZero,
+    CutsThoughItSaysNot,
+    StaysThoughItSaysNot,
+    NothingEverGoes,
+    InventsVersions,
+    TellsTheFirstVersions,
+    TellsOnePage,
+    TellsTheForgotten,
 }
 
 struct Mutant {
@@ -41,8 +49,12 @@ struct Mutant {
 
 impl Mutant {
     fn new(mutation: Mutation) -> Self {
+        let history = match mutation {
+            Mutation::StaysThoughItSaysNot | Mutation::NothingEverGoes => History::Stays,
+            _ => History::Cuts,
+        };
         Self {
-            inner: MemorySecretStore::default(),
+            inner: MemorySecretStore::with_history(history),
             mutation,
             last_kept: Mutex::default(),
         }
@@ -110,6 +122,10 @@ impl SecretStore for Mutant {
                 self.inner.keep(name, text).await?;
                 Ok(SecretVersion(last + 1))
             }
+            (Mutation::CountsFromZero, _) => {
+                let version = self.inner.keep(name, text).await?;
+                Ok(SecretVersion(version.0 - 1))
+            }
             (Mutation::TrimsTexts, _) => {
                 let text = text.expose_secret().trim().into();
                 self.inner.keep(name, &text).await
@@ -122,6 +138,9 @@ impl SecretStore for Mutant {
         let name = &self.key(name);
         let which = match (self.mutation, which) {
             (Mutation::VersionsAreIgnored, _) => Which::Latest,
+            (Mutation::CountsFromZero, Which::Version(version)) => {
+                Which::Version(SecretVersion(version.0 + 1))
+            }
             (Mutation::LatestIsTheLastKept, Which::Latest) => {
                 let last_kept = self.last_kept.lock().expect("no poison");
                 last_kept.get(name).copied().map_or(which, Which::Version)
@@ -130,6 +149,10 @@ impl SecretStore for Mutant {
         };
         let revealed = self.inner.reveal(name, which).await?;
         match (self.mutation, revealed) {
+            (Mutation::CountsFromZero, Some(Revealed { text, version })) => {
+                let version = SecretVersion(version.0 - 1);
+                Ok(Some(Revealed { text, version }))
+            }
             (Mutation::AbsentIsEmpty, None) => Ok(Some(Revealed {
                 text: SecretString::default(),
                 version: SecretVersion(0),
@@ -144,9 +167,10 @@ impl SecretStore for Mutant {
 
     async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
         let name = &self.key(name);
-        let before = self.inner.versions(name);
+        let before = self.inner.versions_of(name);
         let which = match (self.mutation, which) {
             (Mutation::ForgetsNothing | Mutation::KeepsTheForgotten, _) => return Ok(()),
+            (Mutation::NothingEverGoes, Forget::All) => return Ok(()),
             (Mutation::ForgetsAll, _) => Forget::All,
             (Mutation::BeforeTakesItToo, Forget::Before(version))
             | (Mutation::OnlyTakesEarlierOnesToo, Forget::Only(version)) => {
@@ -155,7 +179,7 @@ impl SecretStore for Mutant {
             _ => which,
         };
         self.inner.forget(name, which).await?;
-        let left = self.inner.versions(name);
+        let left = self.inner.versions_of(name);
         match self.mutation {
             Mutation::ForgetsOnce if left == before => {
                 Err(PortError::new(ErrorKind::Invalid, "forget", name))
@@ -164,6 +188,30 @@ impl SecretStore for Mutant {
                 self.inner.forget(name, Forget::All).await
             }
             _ => Ok(()),
+        }
+    }
+
+    async fn versions(&self) -> Result<BTreeMap<SecretName, SecretVersion>, PortError> {
+        let versions = self.inner.versions().await?;
+        Ok(match self.mutation {
+            Mutation::InventsVersions => {
+                BTreeMap::from([(SecretName::PublishKey, SecretVersion(1))])
+            }
+            Mutation::TellsTheFirstVersions => {
+                let names = versions.into_keys();
+                names.map(|name| (name, SecretVersion(1))).collect()
+            }
+            Mutation::TellsOnePage => versions.into_iter().take(10).collect(),
+            Mutation::TellsTheForgotten => self.last_kept.lock().expect("no poison").clone(),
+            _ => versions,
+        })
+    }
+
+    fn history(&self) -> History {
+        match self.mutation {
+            Mutation::CutsThoughItSaysNot => History::Stays,
+            Mutation::StaysThoughItSaysNot => History::Cuts,
+            _ => self.inner.history(),
         }
     }
 }
@@ -203,4 +251,20 @@ noticed! { secret_store:
     OneTextPerDestination by each_name_has_its_own_text, a_forget_leaves_the_others;
     TrimsTexts by every_text_is_read_back;
     PrintsTexts by no_text_is_printed;
+    CountsFromZero by what_was_kept_is_revealed;
+    CutsThoughItSaysNot by
+        forgetting_before_a_version_leaves_it_and_later_ones,
+        forgetting_one_version_leaves_the_others,
+        the_latest_is_then_the_last_that_is_left;
+    StaysThoughItSaysNot by
+        forgetting_before_a_version_leaves_it_and_later_ones,
+        forgetting_one_version_leaves_the_others,
+        the_latest_is_then_the_last_that_is_left;
+    NothingEverGoes by what_is_forgotten_is_not_revealed, a_forget_leaves_the_others;
+    InventsVersions by no_version_is_told_at_first;
+    TellsTheFirstVersions by the_versions_told_are_those_of_the_latest;
+    TellsOnePage by the_versions_told_are_those_of_the_latest;
+    TellsTheForgotten by
+        the_versions_told_are_those_of_the_latest,
+        what_is_forgotten_has_no_version;
 }

@@ -3,16 +3,26 @@
 //! What takes a number gives equal values for equal numbers and different ones
 //! for different numbers.
 
+mod record;
+
+use std::time::Duration;
+
+pub use record::{
+    Sample, failover_history, preset, preset_id, session, session_id, source, source_id, token,
+    token_id,
+};
+
 use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        Destination, DestinationId, Endpoint, EventKind, Fingerprint, HashKey, Leg, NewEvent,
-        ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, OutputType, Platform,
-        PushTarget, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Switch, Wanted,
+        ChangeId, Destination, DestinationId, Endpoint, EventKind, Fingerprint, HashKey, LeaseName,
+        Leg, NewEvent, ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, OutputType,
+        Platform, PushTarget, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Switch,
+        Wanted, WorkerId,
     },
     plan,
-    port::{Answer, Claim, IdempotencyKey},
+    port::{Answer, Claim, IdempotencyKey, Lease},
 };
 
 /// A text that is planted where a secret goes, and must appear nowhere else.
@@ -159,6 +169,7 @@ pub fn new_event(n: u64) -> NewEvent {
     NewEvent {
         at: time(),
         destination: Some(id),
+        by: None,
         kind: EventKind::DestinationCreated { name },
     }
 }
@@ -171,6 +182,38 @@ pub fn removal(n: u64) -> Removal {
         cause: RemovalCause::Deleted,
         generation: 1,
         recorded_at: time(),
+    }
+}
+
+/// Change `k` of destination `n`, which may have stopped half way.
+#[must_use]
+pub fn unfinished(n: u64, k: u128) -> Removal {
+    Removal {
+        cause: RemovalCause::ChangeUnfinished(ChangeId(k)),
+        ..removal(n)
+    }
+}
+
+/// The name `lease-<n>`.
+#[must_use]
+pub fn lease_name(n: u64) -> LeaseName {
+    format!("lease-{n}").parse().unwrap()
+}
+
+/// The worker `worker-<n>`.
+#[must_use]
+pub fn worker_id(n: u64) -> WorkerId {
+    format!("worker-{n}").parse().unwrap()
+}
+
+/// Worker `n` asks, so many seconds after [`time`], for 10 seconds.
+#[must_use]
+pub fn lease(n: u64, seconds: u64) -> Lease {
+    let at = time() + Duration::from_secs(seconds);
+    Lease {
+        holder: worker_id(n),
+        at,
+        until: at + Duration::from_secs(10),
     }
 }
 

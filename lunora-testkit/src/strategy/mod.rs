@@ -3,19 +3,31 @@
 //! Together they reach every variant and every optional part. What is a choice
 //! among few is drawn evenly, so that small samples meet all of it.
 
+mod failover;
+mod preset;
+mod session;
+mod source;
+mod token;
+
 use std::{net::IpAddr, ops::Range};
+
+pub use failover::failover_history;
+pub use preset::preset;
+pub use session::session;
+pub use source::source;
+pub use token::token;
 
 use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        Destination, DestinationId, DestinationName, Digest, Endpoint, EventKind, Fault,
-        FaultClass, FaultCode, FaultText, Fingerprint, Leg, NewEvent, ObservedOutput, OutputHealth,
-        OutputId, OutputState, OutputType, Platform, PresetId, ProgramKind, Progress, PushUrl,
-        Removal, RemovalCause, Scheme, SecretName, SecretRef, SecretVersion, Severity, StatusKind,
-        StreamKey, Switch, Wanted,
+        ChangeId, Destination, DestinationId, DestinationName, Digest, Endpoint, EventKind, Fault,
+        FaultClass, FaultCode, FaultText, Fingerprint, Label, LeaseName, Leg, NewEvent,
+        ObservedOutput, OutputHealth, OutputId, OutputState, OutputType, Platform, PresetId,
+        ProgramKind, Progress, PushUrl, Removal, RemovalCause, Scheme, SecretName, SecretRef,
+        SecretVersion, Severity, SourceId, StatusKind, StreamKey, Switch, Wanted, WorkerId,
     },
-    port::{Answer, Claim, IdempotencyKey},
+    port::{Answer, Claim, IdempotencyKey, Lease},
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -31,14 +43,42 @@ pub fn time() -> impl Strategy<Value = Timestamp> {
         .prop_map(|(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds).unwrap())
 }
 
+/// The text of any id that is accepted.
+fn id() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9_.-]{1,128}"
+}
+
 /// Any id that is accepted.
 pub fn destination_id() -> impl Strategy<Value = DestinationId> {
-    "[A-Za-z0-9_.-]{1,128}".prop_map(|text| text.parse().unwrap())
+    id().prop_map(|text| text.parse().unwrap())
+}
+
+/// Any id that is accepted.
+pub fn source_id() -> impl Strategy<Value = SourceId> {
+    id().prop_map(|text| text.parse().unwrap())
 }
 
 /// Any name.
 pub fn destination_name() -> impl Strategy<Value = DestinationName> {
-    r"\PC{1,120}".prop_filter_map("only space", |text| text.parse().ok())
+    name().prop_map(|text| text.parse().unwrap())
+}
+
+/// Any short text for people.
+pub fn label() -> impl Strategy<Value = Label> {
+    name().prop_map(|text| text.parse().unwrap())
+}
+
+/// The text of any name.
+fn name() -> impl Strategy<Value = String> {
+    r"\PC{1,120}".prop_filter("only space", |text| !text.trim().is_empty())
+}
+
+/// Any text for people, which may have no characters or many lines.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        1 => Just(String::new()),
+        7 => r"[\PC\n]{0,300}",
+    ]
 }
 
 /// Any stream key.
@@ -57,6 +97,9 @@ pub fn secret_name() -> impl Strategy<Value = SecretName> {
         1 => Just(SecretName::PublishKey),
         4 => (destination_id(), leg()).prop_map(|(id, leg)| SecretName::StreamKey(id, leg)),
         4 => (destination_id(), leg()).prop_map(|(id, leg)| SecretName::UrlTail(id, leg)),
+        2 => source_id().prop_map(SecretName::SourceUrl),
+        2 => source_id().prop_map(SecretName::SourceStreamId),
+        2 => source_id().prop_map(SecretName::SourcePassphrase),
     ]
 }
 
@@ -196,7 +239,7 @@ pub fn destinations(count: Range<usize>) -> impl Strategy<Value = Vec<Destinatio
 }
 
 fn preset_id() -> impl Strategy<Value = PresetId> {
-    "[A-Za-z0-9_.-]{1,128}".prop_map(|text| text.parse().unwrap())
+    id().prop_map(|text| text.parse().unwrap())
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -313,12 +356,12 @@ pub fn observed_output_of(id: OutputId) -> impl Strategy<Value = ObservedOutput>
 
 /// Any event.
 pub fn new_event() -> impl Strategy<Value = NewEvent> {
-    (time(), option::of(destination_id()), event_kind()).prop_map(|(at, destination, kind)| {
-        NewEvent {
-            at,
-            destination,
-            kind,
-        }
+    let whose = (option::of(destination_id()), option::of(label()));
+    (time(), whose, event_kind()).prop_map(|(at, (destination, by), kind)| NewEvent {
+        at,
+        destination,
+        by,
+        kind,
     })
 }
 
@@ -328,6 +371,7 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
         EventKind::DestinationStarted,
         EventKind::DestinationStopped,
         EventKind::DestinationRetried,
+        EventKind::KeyAdopted,
         EventKind::ReconcileResumed,
     ];
     let programs = [
@@ -391,8 +435,14 @@ fn status_kind() -> impl Strategy<Value = StatusKind> {
 
 /// Any removal.
 pub fn removal() -> impl Strategy<Value = Removal> {
-    let causes = vec![RemovalCause::Deleted, RemovalCause::ChangeUnfinished];
-    let parts = (destination_id(), select(causes), 0..=COUNT_MAX, time());
+    let unfinished = |id| RemovalCause::ChangeUnfinished(ChangeId(id));
+    let cause = prop_oneof![
+        Just(RemovalCause::Deleted),
+        // What was recorded before changes had ids.
+        Just(unfinished(0)),
+        any::<u128>().prop_map(unfinished),
+    ];
+    let parts = (destination_id(), cause, 0..=COUNT_MAX, time());
     parts.prop_map(|(destination, cause, generation, recorded_at)| Removal {
         destination,
         cause,
@@ -419,4 +469,24 @@ pub fn claim() -> impl Strategy<Value = Claim> {
 /// Any answer.
 pub fn answer() -> impl Strategy<Value = Answer> {
     (100..600_u16, r"\PC{0,200}").prop_map(|(status, body)| Answer { status, body })
+}
+
+/// Any name of a lease.
+pub fn lease_name() -> impl Strategy<Value = LeaseName> {
+    id().prop_map(|text| text.parse().unwrap())
+}
+
+/// Any worker.
+pub fn worker_id() -> impl Strategy<Value = WorkerId> {
+    id().prop_map(|text| text.parse().unwrap())
+}
+
+/// Any lease that has some time left when it is asked for.
+pub fn lease() -> impl Strategy<Value = Lease> {
+    let times = (time(), time()).prop_filter("no time", |(one, other)| one != other);
+    (worker_id(), times).prop_map(|(holder, (one, other))| Lease {
+        holder,
+        at: one.min(other),
+        until: one.max(other),
+    })
 }
