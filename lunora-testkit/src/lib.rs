@@ -4,6 +4,7 @@
 //!   It is strict where the real ones are lenient.
 //! - [`clock`] has time and identity that a test controls.
 //! - [`fault`] wraps any adapter and makes chosen calls fail.
+//! - [`settled`] asserts what holds of any world once everything is over.
 //! - [`sweep`] repeats a scenario with a fault, or a crash, at every call it makes.
 //! - [`conformance`] has one test per clause of each port's contract.
 //! - `mock`, a feature, has a mock of each port, for a test that wants one certain answer.
@@ -20,6 +21,7 @@ pub mod memory;
 pub mod mock;
 pub mod model;
 pub mod sample;
+pub mod settled;
 pub mod strategy;
 pub mod sweep;
 pub mod world;

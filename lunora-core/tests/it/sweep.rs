@@ -1,91 +1,30 @@
 //! Every use case that writes, with a fault and with a crash at every call that
 //! it makes: nothing is orphaned, lost or doubled, and it can be repeated.
 
-use std::{collections::BTreeSet, time::Duration};
-
 use lunora_core::{
     ExposeSecret,
-    domain::{DestinationId, Edit, KeyInput, OutputId, OutputType, SecretName, Wanted},
-    plan::{Wish, wish},
-    port::{History, OutputRouter, Repo, RepoExt, SecretStore, Which},
+    domain::{DestinationId, Edit, KeyInput, OutputId, SecretName, Wanted},
+    port::{History, OutputRouter, Repo},
     service::{DestinationError, DestinationPatch, LegEdit, Start},
 };
 use lunora_testkit::{
     fault::FaultPlan,
     sample,
+    settled::Scene,
     sweep::{Run, sweep, sweep_crashes},
     world::World,
 };
 
-/// What holds whatever happened, once another worker has made its pass.
+/// What holds whatever happened, once another worker has made its passes.
 async fn check_world(world: &World, run: Run) {
-    let worker = world.worker();
-    let scope = || lunora_core::service::Scope::All;
-    let pass = || worker.reconcile(scope(), lunora_core::service::Cause::Routine);
-    pass().await.unwrap();
-    let second = pass().await.unwrap();
-    assert!(
-        second.done.is_empty(),
-        "{run}, a second pass finds work: {second:?}"
-    );
-
-    let rows = world.destinations.list_all().await.unwrap();
-    let rows: Vec<_> = rows.into_iter().map(|row| row.value).collect();
-    let mut wanted: BTreeSet<OutputId> = BTreeSet::new();
-    for row in &rows {
-        if let Wish::Output(wished) = wish(row, &OutputType::Relay, &sample::hash_key()) {
-            let spec = world.router.specs();
-            let spec = spec.iter().find(|spec| spec.id == wished.id);
-            if wished.switch == lunora_core::domain::Switch::On {
-                let spec = spec.unwrap_or_else(|| panic!("{run}, {} is lost", wished.id));
-                assert_eq!(
-                    spec.fingerprint, wished.fingerprint,
-                    "{run}, it is not as wanted"
-                );
-                wanted.insert(wished.id);
-            }
-        }
-    }
-    let on: BTreeSet<OutputId> = world.on().into_iter().collect();
-    assert_eq!(on, wanted, "{run}, an output is orphaned or lost");
-
-    // Long after, a create that stopped half way has left nothing either, and no
-    // key of an edit that was not stored is taken for one that somebody else changed.
-    world.clock.advance(Duration::from_secs(3600));
-    pass().await.unwrap();
-    let told: Vec<_> = world
-        .router
-        .specs()
-        .iter()
-        .map(|spec| spec.fingerprint)
-        .collect();
-    worker.adopt_changed_secrets().await.unwrap();
-    let now: Vec<_> = world
-        .router
-        .specs()
-        .iter()
-        .map(|spec| spec.fingerprint)
-        .collect();
-    assert_eq!(now, told, "{run}, a key that nobody wanted is pushed");
-    for row in world.destinations.list_all().await.unwrap() {
-        for name in SecretName::all_of(&row.value.id) {
-            let latest = world.secrets.reveal(&name, Which::Latest).await.unwrap();
-            let latest = latest.map(|latest| latest.text);
-            let referred = row.value.refers_to(&name);
-            let agree = match (referred, latest) {
-                (Some(referred), Some(latest)) => referred.is_of(&latest, &sample::hash_key()),
-                (referred, latest) => referred.is_none() && latest.is_none(),
-            };
-            assert!(agree, "{run}, another client reads another text of {name}");
-        }
-    }
-    let ids: BTreeSet<DestinationId> = rows.into_iter().map(|row| row.id).collect();
-    for name in world.secrets.names() {
-        let (SecretName::StreamKey(id, _) | SecretName::UrlTail(id, _)) = &name else {
-            panic!("{run}, an unexpected secret {name}");
-        };
-        assert!(ids.contains(id), "{run}, {name} is orphaned");
-    }
+    let scene = Scene {
+        destinations: &world.destinations,
+        secrets: &world.secrets,
+        router: &world.router,
+        clock: &world.clock,
+        worker: &world.worker(),
+    };
+    scene.assert_settled(run).await;
 }
 
 #[expect(
