@@ -105,3 +105,17 @@ async fn two_stacks_share_nothing() {
     assert_eq!(tables.table_names().len(), 5);
     assert!(!tables.table_names().iter().any(|name| name == of_one));
 }
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn what_a_program_finds_by_itself_leads_there_too() {
+    let stack = Stack::set_up().await;
+
+    let found = lunora_aws::sdk_config().await;
+
+    assert_eq!(found.endpoint_url(), stack.sdk.endpoint_url());
+    let client = aws_sdk_dynamodb::Client::new(&found);
+    let tables = client.list_tables().send().await.unwrap();
+    let of_test = stack.config.tables.sources.as_str();
+    assert!(!tables.table_names().iter().any(|name| name == of_test));
+}
