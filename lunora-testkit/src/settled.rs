@@ -37,7 +37,7 @@ impl Scene<'_> {
     /// # Panics
     ///
     /// If it does not hold; the message begins with `run`.
-    pub async fn assert_settled(&self, run: impl fmt::Display) {
+    pub async fn assert_settled(&self, run: impl fmt::Display + Send + Sync) {
         self.pass().await;
         let second = self.worker.reconcile(Scope::All, Cause::Routine).await;
         let second = second.unwrap();
@@ -69,7 +69,7 @@ impl Scene<'_> {
         specs.map(|spec| (spec.id, spec.fingerprint)).collect()
     }
 
-    async fn assert_outputs_as_wanted(&self, run: &impl fmt::Display) {
+    async fn assert_outputs_as_wanted(&self, run: &(impl fmt::Display + Sync)) {
         let mut wanted = BTreeMap::new();
         for row in self.destinations.list_all().await.unwrap() {
             let wish = wish(&row.value, &OutputType::Relay, &sample::hash_key());
@@ -88,7 +88,7 @@ impl Scene<'_> {
         );
     }
 
-    async fn assert_secrets_agree(&self, run: &impl fmt::Display) {
+    async fn assert_secrets_agree(&self, run: &(impl fmt::Display + Sync)) {
         let mut ids: BTreeSet<DestinationId> = BTreeSet::new();
         for row in self.destinations.list_all().await.unwrap() {
             for name in SecretName::all_of(&row.value.id) {

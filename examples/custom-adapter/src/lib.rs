@@ -14,16 +14,16 @@ use async_trait::async_trait;
 use lunora_core::{
     domain::{Destination, DestinationId},
     port::{
-        BoxError, ErrorKind, Expect, Page, PageRequest, PageToken, PortError, Repo, Revision,
-        Versioned,
+        BoxError, ErrorKind, Expect, Page, PageRequest, PageToken, PortError, Record as _, Repo,
+        Revision, Unreadable, Versioned,
     },
 };
 use tokio::{fs, sync::Mutex};
 
 use file::File;
 
-/// A [`Repo`] in a folder that one process uses at a time, on a file
-/// system that tells upper from lower case.
+/// A [`Repo`] of destinations in a folder that one process uses at a time, on a
+/// file system that tells upper from lower case.
 #[derive(Debug)]
 pub struct FolderDestinationRepo {
     folder: PathBuf,
@@ -42,13 +42,16 @@ impl FolderDestinationRepo {
 
     /// What is stored under the id: an empty file if nothing ever was.
     async fn load(&self, id: &DestinationId) -> Result<File, PortError> {
-        let failed =
-            |kind, error: BoxError| PortError::new(kind, "read destination", id).with_source(error);
+        let file = self.read(id).await?;
+        file.map_err(|error| failed_to_read(ErrorKind::Corrupt, id, error))
+    }
+
+    /// The same, but that a file that makes no sense is no failure of the call.
+    async fn read(&self, id: &DestinationId) -> Result<serde_json::Result<File>, PortError> {
         match fs::read(self.path(id)).await {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|error| failed(ErrorKind::Corrupt, error.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(File::default()),
-            Err(error) => Err(failed(ErrorKind::Unavailable, error.into())),
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ok(File::default())),
+            Err(error) => Err(failed_to_read(ErrorKind::Unavailable, id, error)),
         }
     }
 
@@ -83,6 +86,20 @@ impl FolderDestinationRepo {
 
     fn path(&self, id: &DestinationId) -> PathBuf {
         self.folder.join(format!("{id}.json"))
+    }
+}
+
+fn failed_to_read(kind: ErrorKind, id: &DestinationId, error: impl Into<BoxError>) -> PortError {
+    PortError::new(kind, "read destination", id).with_source(error)
+}
+
+/// Says where its file makes no sense, and not what stands there.
+fn unreadable(id: &DestinationId, error: &serde_json::Error) -> Unreadable {
+    let (line, column) = (error.line(), error.column());
+    Unreadable {
+        noun: Destination::NOUN,
+        id: id.to_string(),
+        reason: format!("its file makes no sense at line {line}, column {column}"),
     }
 }
 
@@ -134,23 +151,23 @@ impl Repo<Destination> for FolderDestinationRepo {
         let ids = self.ids().await;
         let ids = ids.map_err(|error| failed(ErrorKind::Unavailable).with_source(error))?;
 
-        let mut items: Vec<Versioned<Destination>> = Vec::new();
-        for id in ids.iter().filter(|id| after.as_ref() < Some(id)) {
-            if items.len() == page.limit.max(1) as usize {
-                let last = items.last().map(|it| &it.value.id);
-                let next = last.map(PageToken::from_cursor);
-                return Ok(Page {
-                    items,
-                    unreadable: Vec::new(),
-                    next,
-                });
-            }
-            items.extend(self.load(id).await?.into_stored());
-        }
-        Ok(Page {
-            items,
+        let mut listed = Page {
+            items: Vec::new(),
             unreadable: Vec::new(),
             next: None,
-        })
+        };
+        let mut last = None;
+        for id in ids.iter().filter(|id| after.as_ref() < Some(id)) {
+            if listed.items.len() + listed.unreadable.len() == page.limit.max(1) as usize {
+                listed.next = last.map(PageToken::from_cursor);
+                break;
+            }
+            match self.read(id).await? {
+                Ok(file) => listed.items.extend(file.into_stored()),
+                Err(error) => listed.unreadable.push(unreadable(id, &error)),
+            }
+            last = Some(id);
+        }
+        Ok(listed)
     }
 }

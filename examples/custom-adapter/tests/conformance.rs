@@ -1,7 +1,7 @@
 //! Proves the adapter.
 
 use example_custom_adapter::FolderDestinationRepo;
-use lunora_core::port::DestinationRepo;
+use lunora_core::{domain::Destination, port::DestinationRepo};
 use lunora_testkit::conformance::Fixture;
 use tempfile::TempDir;
 
@@ -31,7 +31,7 @@ lunora_testkit::destination_repo_conformance!(Folder);
 
 #[test]
 fn random_calls_agree_with_the_model() {
-    lunora_testkit::model::random_calls_agree::<_, Folder>(20);
+    lunora_testkit::model::random_calls_agree::<Destination, Folder>(20);
 }
 
 /// What no suite can ask, because it knows neither files nor processes.
@@ -59,15 +59,25 @@ mod besides {
         after.remove(&id, &revision).await.expect("a removal");
     }
 
+    /// Clause 8: a suite cannot damage what is stored.
     #[tokio::test]
-    async fn a_file_that_cannot_be_read_is_corrupt_and_not_absent() {
+    async fn a_file_that_makes_no_sense_is_corrupt_and_stops_no_other() {
         let folder = TempDir::new().expect("a folder");
         let repo = FolderDestinationRepo::open(folder.path());
+        repo.create(&sample::destination(2)).await.expect("room");
         std::fs::write(folder.path().join("dest-1.json"), "{").expect("a file");
 
         let outcome = repo.get(&sample::destination_id(1)).await;
         let kind = outcome.err().map(|error| error.kind());
         assert_eq!(kind, Some(ErrorKind::Corrupt));
+
+        let listing = repo.survey().await.expect("a listing");
+        assert_eq!(listing.items[0].value, sample::destination(2));
+        let unreadable = listing.unreadable.iter().map(ToString::to_string);
+        assert_eq!(
+            unreadable.collect::<Vec<_>>(),
+            ["destination dest-1: its file makes no sense at line 1, column 1"]
+        );
     }
 }
 

@@ -3,7 +3,10 @@
 //! Together they reach every variant and every optional part. What is a choice
 //! among few is drawn evenly, so that small samples meet all of it.
 
+mod control;
+mod event;
 mod failover;
+mod output;
 mod preset;
 mod session;
 mod source;
@@ -11,7 +14,10 @@ mod token;
 
 use std::{net::IpAddr, ops::Range};
 
+pub use control::{answer, claim, idempotency_key, lease, lease_name, removal, worker_id};
+pub use event::new_event;
 pub use failover::failover_history;
+pub use output::{fault, observed_output, observed_output_of, output_health};
 pub use preset::preset;
 pub use session::session;
 pub use source::source;
@@ -21,13 +27,10 @@ use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        ChangeId, Destination, DestinationId, DestinationName, Digest, Endpoint, EventKind, Fault,
-        FaultClass, FaultCode, FaultText, Fingerprint, Label, LeaseName, Leg, NewEvent,
-        ObservedOutput, OutputHealth, OutputId, OutputState, OutputType, Platform, PresetId,
-        ProgramKind, Progress, PushUrl, Removal, RemovalCause, Scheme, SecretName, SecretRef,
-        SecretVersion, Severity, SourceId, StatusKind, StreamKey, Switch, Wanted, WorkerId,
+        Destination, DestinationId, DestinationName, Digest, Endpoint, Label, Leg, OutputType,
+        Platform, PresetId, PushUrl, Scheme, SecretName, SecretRef, SecretVersion, SourceId,
+        StreamKey, Wanted,
     },
-    port::{Answer, Claim, IdempotencyKey, Lease},
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -244,249 +247,4 @@ fn preset_id() -> impl Strategy<Value = PresetId> {
 
 fn wanted() -> impl Strategy<Value = Wanted> {
     select(vec![Wanted::Running, Wanted::Stopped])
-}
-
-/// Any fault.
-pub fn fault() -> impl Strategy<Value = Fault> {
-    let codes = [
-        FaultCode::AuthRejected,
-        FaultCode::NameInUse,
-        FaultCode::Dns,
-        FaultCode::Refused,
-        FaultCode::Timeout,
-        FaultCode::Tls,
-        FaultCode::RemoteClosed,
-        FaultCode::Wedged,
-        FaultCode::FormatRejected,
-        FaultCode::Quota,
-        FaultCode::Throttled,
-        FaultCode::SourceLost,
-        FaultCode::FlowStopped,
-        FaultCode::Invalid,
-        FaultCode::Provider,
-        FaultCode::Internal,
-        FaultCode::Unknown,
-    ];
-    let classes = [
-        FaultClass::Transient,
-        FaultClass::Actionable,
-        FaultClass::Terminal,
-    ];
-    (
-        select(codes.to_vec()),
-        select(classes.to_vec()),
-        r"\PC{0,300}",
-        time(),
-        1..=u32::MAX,
-    )
-        .prop_map(|(code, class, text, at, count)| Fault {
-            code,
-            class,
-            text: FaultText::from(text),
-            at,
-            count,
-        })
-}
-
-/// How an output may fare whose switch is this.
-pub fn output_health(switch: Switch) -> impl Strategy<Value = OutputHealth> {
-    let states = match switch {
-        Switch::On => vec![
-            OutputState::WaitingForSource,
-            OutputState::Connecting,
-            OutputState::Live,
-            OutputState::Unconfirmed,
-            OutputState::Reconnecting,
-            OutputState::Failed,
-        ],
-        Switch::Off => vec![OutputState::Off, OutputState::Stopping],
-    };
-    let faults = (option::of(fault()), option::of(fault()));
-    (select(states), time(), faults, progress()).prop_map(
-        |(state, since, (fault, last_fault), progress)| OutputHealth {
-            state,
-            since,
-            fault,
-            last_fault,
-            progress,
-        },
-    )
-}
-
-fn progress() -> impl Strategy<Value = Progress> {
-    (
-        0..=COUNT_MAX,
-        0..=COUNT_MAX,
-        0..=COUNT_MAX,
-        any::<u32>(),
-        option::of(0..=COUNT_MAX),
-        option::of(time()),
-    )
-        .prop_map(
-            |(bytes_sent, frames_sent, frames_dropped, reconnects, bitrate_bps, last_progress)| {
-                Progress {
-                    bytes_sent,
-                    frames_sent,
-                    frames_dropped,
-                    reconnects,
-                    bitrate_bps,
-                    last_progress,
-                }
-            },
-        )
-}
-
-/// Any output, as its router sees it.
-pub fn observed_output() -> impl Strategy<Value = ObservedOutput> {
-    (destination_id(), leg())
-        .prop_flat_map(|(destination, leg)| observed_output_of(OutputId { destination, leg }))
-}
-
-/// That output, as its router may see it.
-pub fn observed_output_of(id: OutputId) -> impl Strategy<Value = ObservedOutput> {
-    select(vec![Switch::On, Switch::Off])
-        .prop_flat_map(|switch| (Just(switch), digest(), output_health(switch)))
-        .prop_map(move |(switch, digest, health)| ObservedOutput {
-            id: id.clone(),
-            fingerprint: Fingerprint(digest),
-            switch,
-            health,
-        })
-}
-
-/// Any event.
-pub fn new_event() -> impl Strategy<Value = NewEvent> {
-    let whose = (option::of(destination_id()), option::of(label()));
-    (time(), whose, event_kind()).prop_map(|(at, (destination, by), kind)| NewEvent {
-        at,
-        destination,
-        by,
-        kind,
-    })
-}
-
-fn event_kind() -> impl Strategy<Value = EventKind> {
-    let bare = [
-        EventKind::RemovalFinished,
-        EventKind::DestinationStarted,
-        EventKind::DestinationStopped,
-        EventKind::DestinationRetried,
-        EventKind::KeyAdopted,
-        EventKind::ReconcileResumed,
-    ];
-    let programs = [
-        ProgramKind::Nothing,
-        ProgramKind::TestStream,
-        ProgramKind::Encoder,
-    ];
-    let changed = proptest::collection::vec("[a-z_]{1,20}", 0..5);
-    prop_oneof![
-        destination_name().prop_map(|name| EventKind::DestinationCreated { name }),
-        changed.prop_map(|changed| EventKind::DestinationUpdated { changed }),
-        destination_name().prop_map(|name| EventKind::DestinationRemoved { name }),
-        select(bare.to_vec()),
-        status_changed(),
-        (0..1000_usize).prop_map(|outputs| EventKind::DriftRepaired { outputs }),
-        (0..1000_usize, 0..1000_usize)
-            .prop_map(|(outputs, of)| EventKind::MassDetachHeld { outputs, of }),
-        time().prop_map(|until| EventKind::ReconcilePaused { until }),
-        select(programs.to_vec()).prop_map(|program| EventKind::ProgramChanged { program }),
-    ]
-}
-
-fn status_changed() -> impl Strategy<Value = EventKind> {
-    let severity = select(vec![
-        Severity::Ok,
-        Severity::SelfHealing,
-        Severity::ActionNeeded,
-    ]);
-    (
-        option::of(status_kind()),
-        status_kind(),
-        severity,
-        option::of(fault()),
-        option::of(fault()),
-    )
-        .prop_map(
-            |(from, to, severity, fault, last_fault)| EventKind::StatusChanged {
-                from,
-                to,
-                severity,
-                fault,
-                last_fault,
-            },
-        )
-}
-
-fn status_kind() -> impl Strategy<Value = StatusKind> {
-    select(vec![
-        StatusKind::Disabled,
-        StatusKind::Idle,
-        StatusKind::WaitingForSource,
-        StatusKind::Connecting,
-        StatusKind::Live,
-        StatusKind::Unconfirmed,
-        StatusKind::Reconnecting,
-        StatusKind::FailedOver,
-        StatusKind::Failed,
-        StatusKind::Stopping,
-    ])
-}
-
-/// Any removal.
-pub fn removal() -> impl Strategy<Value = Removal> {
-    let unfinished = |id| RemovalCause::ChangeUnfinished(ChangeId(id));
-    let cause = prop_oneof![
-        Just(RemovalCause::Deleted),
-        // What was recorded before changes had ids.
-        Just(unfinished(0)),
-        any::<u128>().prop_map(unfinished),
-    ];
-    let parts = (destination_id(), cause, 0..=COUNT_MAX, time());
-    parts.prop_map(|(destination, cause, generation, recorded_at)| Removal {
-        destination,
-        cause,
-        generation,
-        recorded_at,
-    })
-}
-
-/// Any idempotency key.
-pub fn idempotency_key() -> impl Strategy<Value = IdempotencyKey> {
-    "[!-~]{1,128}".prop_map(|text| text.parse().unwrap())
-}
-
-/// Any claim, unanswered.
-pub fn claim() -> impl Strategy<Value = Claim> {
-    (digest(), destination_id(), time()).prop_map(|(request, destination, at)| Claim {
-        request,
-        destination,
-        at,
-        answer: None,
-    })
-}
-
-/// Any answer.
-pub fn answer() -> impl Strategy<Value = Answer> {
-    (100..600_u16, r"\PC{0,200}").prop_map(|(status, body)| Answer { status, body })
-}
-
-/// Any name of a lease.
-pub fn lease_name() -> impl Strategy<Value = LeaseName> {
-    id().prop_map(|text| text.parse().unwrap())
-}
-
-/// Any worker.
-pub fn worker_id() -> impl Strategy<Value = WorkerId> {
-    id().prop_map(|text| text.parse().unwrap())
-}
-
-/// Any lease that has some time left when it is asked for.
-pub fn lease() -> impl Strategy<Value = Lease> {
-    let times = (time(), time()).prop_filter("no time", |(one, other)| one != other);
-    (worker_id(), times).prop_map(|(holder, (one, other))| Lease {
-        holder,
-        at: one.min(other),
-        until: one.max(other),
-    })
 }
