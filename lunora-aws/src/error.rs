@@ -279,7 +279,8 @@ fn of_dispatch(failure: &DispatchFailure) -> Meaning {
     if failure.is_timeout() || failure.is_io() || failure.as_other().is_some() {
         return Meaning::new(
             ErrorKind::Unavailable,
-            "the endpoint could not be reached or hung up; it may be tried again",
+            "the endpoint could not be reached, hung up, or has a certificate that this machine does \
+             not trust; it may be tried again",
         );
     }
     let cause = failure
