@@ -1,5 +1,6 @@
 //! What `lunora-aws` does to the stand-in for AWS that `scripts/ministack` runs.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod dynamodb;
 mod smoke;
 mod support;
