@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cause, Reconciler, Scope};
+use super::{Cause, PassReport, Reconciler, Scope, StepFailure};
 use crate::{
     domain::{
-        Destination, DestinationId, EventKind, Removal, RemovalCause, SecretName, SecretRef,
-        SecretVersion,
+        Destination, DestinationId, EventKind, OutputId, Removal, RemovalCause, SecretName,
+        SecretRef, SecretVersion,
     },
     port::{
         Clock, ControlStore, ErrorKind, Expect, Listing, PortError, Repo, RepoExt, SecretStore,
@@ -30,7 +30,8 @@ pub(super) enum Adoption {
 impl Reconciler {
     /// Compares all secrets with what the rows say of them, by their versions and
     /// without reading any that did not change, and makes what follows so. This
-    /// is the slow pass of rule 23: it finds what no event told of.
+    /// is the slow pass of rule 23: it finds what no event told of. One that fails
+    /// stops no other; the first failure is returned when all were looked at.
     pub async fn adopt_changed_secrets(&self) -> Result<Vec<DestinationId>, PortError> {
         // Versions, then records of changes, then rows: a change of ours that began after
         // its version was read has its record read, and one that ended before has its row.
@@ -39,15 +40,24 @@ impl Reconciler {
         let Listing { items, .. } = self.ports.destinations.survey().await?;
         let ours = items.into_iter().filter(|row| self.is_ours(&row.value));
         let mut adopted = Vec::new();
+        let mut failed = None;
         for row in ours.filter(|row| !busy.contains(&row.value.id)) {
-            if self.adopt_of(&row, &versions).await? == Adoption::Done {
-                let id = row.value.id;
-                let scope = Scope::One(id.clone());
-                self.reconcile(scope, Cause::Asked).await?;
-                adopted.push(id);
+            let id = row.value.id.clone();
+            let outcome = async {
+                if self.adopt_of(&row, &versions).await? == Adoption::Done {
+                    let scope = Scope::One(id.clone());
+                    self.reconcile(scope, Cause::Asked).await?;
+                    adopted.push(id.clone());
+                }
+                Ok(())
+            };
+            let outcome: Result<(), PortError> = outcome.await;
+            if let Err(error) = outcome {
+                tracing::warn!(destination = %id, %error, "its changed secret is read later");
+                failed = failed.or(Some(error));
             }
         }
-        Ok(adopted)
+        failed.map_or(Ok(adopted), Err)
     }
 
     /// Looks at one destination whose secret is said to have changed, and makes
@@ -69,23 +79,46 @@ impl Reconciler {
     }
 
     /// Reads the secrets that rows name and nobody has read yet: those of rows
-    /// that another client wrote.
+    /// that another client wrote. One that cannot be read stops no other.
     pub(super) async fn adopt_unread(
         &self,
         rows: &[Versioned<Destination>],
-    ) -> Result<Adoption, PortError> {
+        report: &mut PassReport,
+    ) -> Adoption {
         let mut adoption = Adoption::Nothing;
         for row in rows.iter().filter(|row| self.is_ours(&row.value)) {
             for name in SecretName::all_of(&row.value.id) {
                 let referred = row.value.refers_to(&name);
-                let is_unread = referred.is_some_and(|referred| referred.is_unread());
-                if is_unread && self.adopt(row, &name).await? == Adoption::Done {
+                if !referred.is_some_and(|referred| referred.is_unread()) {
+                    continue;
+                }
+                if self.adopt_or_report(row, &name, report).await == Adoption::Done {
                     adoption = Adoption::Done;
                     break; // The row has another revision by now; the next view has the rest.
                 }
             }
         }
-        Ok(adoption)
+        adoption
+    }
+
+    /// Like [`adopt`](Self::adopt); a failure is of this destination alone.
+    pub(super) async fn adopt_or_report(
+        &self,
+        row: &Versioned<Destination>,
+        name: &SecretName,
+        report: &mut PassReport,
+    ) -> Adoption {
+        match self.adopt(row, name).await {
+            Ok(adoption) => adoption,
+            Err(error) => {
+                let output = OutputId {
+                    destination: row.value.id.clone(),
+                    leg: row.value.active_leg,
+                };
+                report.failed.push(StepFailure { output, error });
+                Adoption::Nothing
+            }
+        }
     }
 
     async fn adopt_of(

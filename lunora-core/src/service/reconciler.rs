@@ -217,7 +217,7 @@ impl Reconciler {
     async fn make_so(&self, scope: &Scope, report: &mut PassReport) -> Result<(), PortError> {
         for _ in 0..TRIES_MAX {
             let mut view = self.view().await?;
-            let adopted = self.adopt_unread(&view.rows).await? == Adoption::Done;
+            let adopted = self.adopt_unread(&view.rows, report).await == Adoption::Done;
             let cleaned = self.clean_up(scope, &view, report).await? == CleanUp::Detached;
             if adopted || cleaned {
                 view = self.view().await?;
@@ -363,7 +363,7 @@ impl Reconciler {
             match self.spec(&row.value, step.output(), switch).await {
                 Ok(spec) => apply.push((step.clone(), spec)),
                 Err(UnreadableSecret::Changed(name))
-                    if self.adopt(row, &name).await? == Adoption::Done =>
+                    if self.adopt_or_report(row, &name, report).await == Adoption::Done =>
                 {
                     rows = Rows::Changed;
                 }

@@ -1,24 +1,32 @@
 //! What somebody else does to rows and secrets while we look after them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use lunora_core::{
     ExposeSecret, SecretString,
     domain::{
-        Destination, DestinationId, EventKind, Leg, OutputType, SecretName, SecretRef, StatusKind,
-        Wanted,
+        Destination, DestinationId, EventKind, Leg, OutputType, SecretName, SecretRef,
+        SecretVersion, StatusKind, Wanted,
     },
     port::{
-        Expect, Forget, History, OutputRouter, Page, PageRequest, PortError, Repo, RepoExt,
-        Revision, SecretStore, Versioned,
+        ErrorKind, Expect, Forget, History, OutputRouter, Page, PageRequest, PortError, Repo,
+        RepoExt, Revealed, Revision, SecretStore, Versioned, Which,
     },
     service::{Cause, Ports, Reconciler, Scope, Start},
 };
-use lunora_testkit::{fault::FaultPlan, memory::MemoryDestinationRepo, sample, world::World};
+use lunora_testkit::{
+    fault::FaultPlan,
+    memory::{MemoryDestinationRepo, MemorySecretStore},
+    sample,
+    world::World,
+};
 
 fn key_of(n: u64) -> SecretName {
     SecretName::StreamKey(sample::destination_id(n), Leg::Primary)
@@ -157,6 +165,74 @@ async fn a_key_that_nobody_has_read_yet_is_read_by_the_first_pass() {
         );
     }
     assert_eq!(world.router.interruptions(&sample::output_id(1)), 0);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_stops_no_other_destination() {
+    let world = World::default();
+    for n in [1, 2] {
+        let mut row = sample::destination(n);
+        let unread = SecretRef::unread(&key_of(n), &sample::hash_key());
+        row.primary.as_mut().unwrap().key = Some(unread);
+        world.destinations.create(&row).await.unwrap();
+        keep(&world, n, &format!("key-{n}")).await;
+    }
+    let ports = Ports {
+        secrets: Arc::new(Locked(world.secrets.clone())),
+        ..world.ports.clone()
+    };
+    let worker = Reconciler::new(ports, OutputType::Relay, sample::hash_key());
+
+    let report = worker.reconcile(Scope::All, Cause::Routine).await.unwrap();
+
+    assert_eq!(world.on(), [sample::output_id(2)]);
+    assert!(
+        report
+            .failed
+            .iter()
+            .any(|it| it.output == sample::output_id(1))
+    );
+    keep(&world, 2, "another").await;
+    worker.adopt_changed_secrets().await.unwrap_err();
+    assert_eq!(
+        told(&world, 2),
+        "another",
+        "and neither does it stop the slow pass"
+    );
+}
+
+/// A store that does not let anybody read the key of destination 1.
+#[derive(Debug)]
+struct Locked(MemorySecretStore);
+
+#[async_trait]
+impl SecretStore for Locked {
+    async fn keep(
+        &self,
+        name: &SecretName,
+        text: &SecretString,
+    ) -> Result<SecretVersion, PortError> {
+        self.0.keep(name, text).await
+    }
+
+    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError> {
+        if *name == key_of(1) {
+            return Err(PortError::new(ErrorKind::Denied, "reveal secret", name));
+        }
+        self.0.reveal(name, which).await
+    }
+
+    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
+        self.0.forget(name, which).await
+    }
+
+    async fn versions(&self) -> Result<BTreeMap<SecretName, SecretVersion>, PortError> {
+        self.0.versions().await
+    }
+
+    fn history(&self) -> History {
+        self.0.history()
+    }
 }
 
 #[tokio::test]
