@@ -1,8 +1,4 @@
 //! What a failed call on the Parameter Store means to a port.
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the adapters, which come next, call it")
-)]
 
 use std::fmt;
 
@@ -25,7 +21,26 @@ pub(super) fn failed<E: ProvideErrorMetadata>(
     subject: impl fmt::Display,
     error: &SdkError<E, HttpResponse>,
 ) -> PortError {
-    PARAMETER_STORE.failed(api, operation, subject, error)
+    match error.as_service_error() {
+        // KMS refuses through SSM, in the code of SSM's own refusal.
+        Some(refusal) if is_of_kms(refusal) => {
+            let code = refusal.code().map(str::to_owned);
+            PARAMETER_STORE.port_error(api, operation, subject, error, code, LOCKED)
+        }
+        _ => PARAMETER_STORE.failed(api, operation, subject, error),
+    }
+}
+
+/// Whether access to the key is what is missing, and not to the parameter. Only
+/// the message says so; it goes no further than here.
+fn is_of_kms(refusal: &impl ProvideErrorMetadata) -> bool {
+    const BY_KMS: [&str; 3] = ["perform: kms:", "Service: AWSKMS", "Service: Kms"];
+    matches!(
+        refusal.code(),
+        Some("AccessDeniedException" | "AccessDenied")
+    ) && refusal
+        .message()
+        .is_some_and(|message| BY_KMS.iter().any(|by| message.contains(by)))
 }
 
 fn meaning(code: &str) -> Option<Meaning> {

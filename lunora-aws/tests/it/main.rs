@@ -1,3 +1,9 @@
 //! What `lunora-aws` promises, without AWS or a stand-in for it.
 
 mod config;
+#[cfg(feature = "ssm")]
+#[path = "../log/mod.rs"]
+mod log;
+#[cfg(feature = "ssm")]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod ssm;
