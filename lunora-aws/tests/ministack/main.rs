@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dynamodb;
+#[path = "../log/mod.rs"]
+mod log;
 mod smoke;
+mod ssm;
 mod support;
