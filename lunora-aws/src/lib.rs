@@ -5,6 +5,7 @@
 //! which finds credentials, region and endpoints in the usual places.
 //!
 //! - [`dynamodb`]: rows, and what the control half must not forget.
+//! - [`migrate`]: making explicit what rows imply, and undoing it.
 //! - [`ssm`]: stream keys.
 //! - `AwsError`: what AWS answered. An error of the SDK goes no further than this
 //!   crate, because its text can quote what was sent.
@@ -15,6 +16,8 @@ mod config;
 pub mod dynamodb;
 #[cfg(any(feature = "dynamodb", feature = "ssm"))]
 mod error;
+#[cfg(feature = "dynamodb")]
+pub mod migrate;
 #[cfg(feature = "ssm")]
 pub mod ssm;
 

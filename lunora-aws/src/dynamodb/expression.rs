@@ -12,14 +12,14 @@ use super::attribute::Item;
 /// Every name is a placeholder: `name`, `status`, `enabled` and 570 other words
 /// are reserved, and AWS adds to them.
 #[derive(Default)]
-pub(super) struct Expression {
+pub(crate) struct Expression {
     names: HashMap<String, String>,
     values: Item,
 }
 
 impl Expression {
     /// What stands for the name.
-    pub(super) fn name(&mut self, attribute: &str) -> String {
+    pub(crate) fn name(&mut self, attribute: &str) -> String {
         let there = self.names.iter().find(|(_, name)| *name == attribute);
         if let Some((placeholder, _)) = there {
             return placeholder.clone();
@@ -30,14 +30,14 @@ impl Expression {
     }
 
     /// What stands for the value.
-    pub(super) fn value(&mut self, value: AttributeValue) -> String {
+    pub(crate) fn value(&mut self, value: AttributeValue) -> String {
         let placeholder = format!(":v{}", self.values.len());
         self.values.insert(placeholder.clone(), value);
         placeholder
     }
 
     /// That the attribute is exactly this, or is not there.
-    pub(super) fn is(&mut self, attribute: &str, value: Option<&AttributeValue>) -> String {
+    pub(crate) fn is(&mut self, attribute: &str, value: Option<&AttributeValue>) -> String {
         let name = self.name(attribute);
         match value {
             None => format!("attribute_not_exists({name})"),
@@ -54,22 +54,22 @@ impl Expression {
     }
 
     /// That the attribute is there.
-    pub(super) fn exists(&mut self, attribute: &str) -> String {
+    pub(crate) fn exists(&mut self, attribute: &str) -> String {
         format!("attribute_exists({})", self.name(attribute))
     }
 
     /// The names, for a request; it must have none rather than an empty map.
-    pub(super) fn names(&self) -> Option<HashMap<String, String>> {
+    pub(crate) fn names(&self) -> Option<HashMap<String, String>> {
         Some(self.names.clone()).filter(|names| !names.is_empty())
     }
 
     /// The values, for a request; it must have none rather than an empty map.
-    pub(super) fn values(&self) -> Option<Item> {
+    pub(crate) fn values(&self) -> Option<Item> {
         Some(self.values.clone()).filter(|values| !values.is_empty())
     }
 }
 
 /// Whether nothing was written because the condition did not hold.
-pub(super) fn is_refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+pub(crate) fn is_refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.code() == Some("ConditionalCheckFailedException")
 }

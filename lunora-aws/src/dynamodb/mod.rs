@@ -32,6 +32,7 @@ mod revision;
 mod row;
 mod session_repo;
 mod source_repo;
+pub(crate) mod stored;
 mod table;
 
 use async_trait::async_trait;
