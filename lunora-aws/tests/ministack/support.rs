@@ -85,7 +85,7 @@ impl Stack {
     }
 
     /// A table whose keys are strings: first the hash key, then perhaps the range key.
-    async fn create_table(&self, name: &str, keys: &[&str]) {
+    pub(crate) async fn create_table(&self, name: &str, keys: &[&str]) {
         let client = self.dynamodb();
         let mut request = client
             .create_table()
