@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dynamodb;
+#[path = "../log/mod.rs"]
+mod log;
 mod migrate;
 #[cfg(feature = "cli")]
 mod migrate_command;
 mod smoke;
+mod ssm;
 mod support;
 mod tap;
