@@ -82,8 +82,23 @@ fn who_wants_them_back_gets_those_that_are_missing() {
     let listing = run(data.open().presets().survey()).unwrap();
     assert_eq!((listing.items.len(), listing.unreadable.len()), (7, 1));
 
+    // Whoever made the same one under another id has it already.
     let sql = data.sql();
     sql.execute("DELETE FROM record WHERE revision = 99", [])
+        .unwrap();
+    sql.execute("DELETE FROM seeded", []).unwrap();
+    drop(sql);
+    let twin = Preset {
+        id: "mine".parse().unwrap(),
+        ..gone.clone()
+    };
+    let json = serde_json::to_string(&twin).unwrap();
+    let mine = "INSERT INTO record VALUES ('preset', 'mine', 98, ?1)";
+    data.sql().execute(mine, [json]).unwrap();
+    assert_eq!(presets(&data.open()).len(), 8);
+
+    let sql = data.sql();
+    sql.execute("DELETE FROM record WHERE id = 'mine'", [])
         .unwrap();
     sql.execute("DELETE FROM seeded", []).unwrap();
     drop(sql);

@@ -95,6 +95,22 @@ async fn write_one_over_the_other<R: Sample>(repo: &dyn Repo<R>) {
 }
 
 #[test]
+fn a_number_with_a_fraction_is_read_back_to_its_last_bit() {
+    let data = Data::new();
+    let repo = data.open().presets();
+    let awkward = (1..=60).map(|n| 60_000.0 / 1_001.0 / f64::from(n));
+    run(async {
+        for (n, framerate) in (0..).zip(awkward) {
+            let mut preset = sample::preset(n);
+            preset.video.framerate = Some(framerate);
+            repo.create(&preset).await.unwrap();
+            let stored = repo.get(&preset.id).await.unwrap().unwrap();
+            assert_eq!(stored.value.video.framerate, Some(framerate));
+        }
+    });
+}
+
+#[test]
 fn kinds_that_share_a_table_do_not_share_ids() {
     let data = Data::new();
     let store = data.open();
