@@ -277,14 +277,18 @@ async fn what_was_kept_is_revealed_though_the_store_does_not_show_it_yet() {
 
 #[tokio::test]
 async fn a_keep_ends_what_was_held_under_the_name() {
-    let put = put(PARAMETER, || written(9));
-    let one = get(&format!("{PARAMETER}:1"), || parameter("one", 1));
-    let (store, _) = store(&[&put, &one]);
+    // Also if it is not known whether it was kept.
+    for outcome in [|| written(9), || answer(500, "{}")] {
+        let put = put(PARAMETER, outcome);
+        let one = get(&format!("{PARAMETER}:1"), || parameter("one", 1));
+        let (store, _) = store(&[&put, &one]);
 
-    reveal(&store, version(1)).await;
-    store.keep(&name(), &"nine".into()).await.unwrap();
-    reveal(&store, version(1)).await;
-    assert_eq!(one.num_calls(), 2);
+        reveal(&store, version(1)).await;
+        let outcome = store.keep(&name(), &"nine".into()).await;
+        reveal(&store, version(1)).await;
+        assert_eq!(outcome.is_err(), put.num_calls() == ATTEMPTS);
+        assert_eq!(one.num_calls(), 2);
+    }
 }
 
 #[tokio::test]
