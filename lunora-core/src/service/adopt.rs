@@ -164,6 +164,11 @@ impl Reconciler {
         if found == referred || self.changing().await?.contains(&row.value.id) {
             return Ok(Adoption::Nothing);
         }
+        if latest.version < referred.version && self.has(name, referred).await? {
+            // A store may tell its newest write late. A lower version is believed where
+            // the row's own is gone: somebody deleted the secret and kept another.
+            return Ok(Adoption::Nothing);
+        }
         let mut changed = row.value.clone();
         changed.set_ref(name, Some(found));
         let is_news = found.digest != referred.digest;
@@ -183,6 +188,13 @@ impl Reconciler {
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(Adoption::Nothing),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the store has what the row refers to.
+    async fn has(&self, name: &SecretName, referred: SecretRef) -> Result<bool, PortError> {
+        let which = Which::Version(referred.version);
+        let found = self.ports.secrets.reveal(name, which).await?;
+        Ok(found.is_some_and(|found| referred.is_of(&found.text, &self.hash_key)))
     }
 
     /// The destinations whose secrets a change of ours is about to change, or

@@ -12,14 +12,14 @@ use async_trait::async_trait;
 use lunora_core::{
     ExposeSecret, SecretString,
     domain::{
-        Destination, DestinationId, EventKind, Leg, OutputType, SecretName, SecretRef,
-        SecretVersion, StatusKind, Wanted,
+        Destination, DestinationId, Edit, EventKind, KeyInput, Leg, OutputType, SecretName,
+        SecretRef, SecretVersion, StatusKind, Wanted,
     },
     port::{
         ErrorKind, Expect, Forget, History, OutputRouter, Page, PageRequest, PortError, Repo,
         RepoExt, Revealed, Revision, SecretStore, Versioned, Which,
     },
-    service::{Cause, Ports, Reconciler, Scope, Start},
+    service::{Cause, DestinationPatch, LegEdit, Ports, Reconciler, Scope, Start},
 };
 use lunora_testkit::{
     fault::FaultPlan,
@@ -199,6 +199,62 @@ async fn a_key_that_cannot_be_read_stops_no_other_destination() {
         "another",
         "and neither does it stop the slow pass"
     );
+}
+
+/// A store that shows what was kept last as if it was not there yet.
+#[derive(Debug)]
+struct Late(MemorySecretStore);
+
+#[async_trait]
+impl SecretStore for Late {
+    async fn keep(
+        &self,
+        name: &SecretName,
+        text: &SecretString,
+    ) -> Result<SecretVersion, PortError> {
+        self.0.keep(name, text).await
+    }
+
+    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError> {
+        let which = match which {
+            Which::Latest => Which::Version(SecretVersion(1)),
+            which @ Which::Version(_) => which,
+        };
+        self.0.reveal(name, which).await
+    }
+
+    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
+        self.0.forget(name, which).await
+    }
+
+    async fn versions(&self) -> Result<BTreeMap<SecretName, SecretVersion>, PortError> {
+        let late = |(name, _)| (name, SecretVersion(1));
+        Ok(self.0.versions().await?.into_iter().map(late).collect())
+    }
+
+    fn history(&self) -> History {
+        self.0.history()
+    }
+}
+
+#[tokio::test]
+async fn rule_23_a_store_that_tells_its_newest_write_late_brings_no_old_key_back() {
+    let world = World::with_history(&FaultPlan::none(), History::Stays);
+    let world = world.with_running(1).await;
+    let patch = DestinationPatch {
+        primary: LegEdit::parse(Edit::Keep, KeyInput::from_text("another").unwrap()).unwrap(),
+        ..DestinationPatch::default()
+    };
+    let id = sample::destination_id(1);
+    world.service.update(&id, &patch, None).await.unwrap();
+    let ports = Ports {
+        secrets: Arc::new(Late(world.secrets.clone())),
+        ..world.ports.clone()
+    };
+    let worker = Reconciler::new(ports, OutputType::Relay, sample::hash_key());
+
+    assert!(worker.adopt_changed_secrets().await.unwrap().is_empty());
+    assert_eq!(told(&world, 1), "another");
 }
 
 /// A store that does not let anybody read the key of destination 1.
