@@ -215,7 +215,10 @@ impl LegAttributes {
 
     /// The attributes of a leg none of whose secrets stands in its URL.
     pub(super) fn write(self, leg: Option<&Endpoint>, codec: LegCodec<'_>) -> Item {
-        let edits = leg.map(|leg| self.attributes(leg, &Inline::default(), codec));
+        let edits = leg.map(|leg| {
+            let (text, inline) = (leg.url.to_string().into(), Inline::default());
+            self.attributes(leg, &text, &inline, codec)
+        });
         let there = |(name, value): (&str, Option<AttributeValue>)| Some((name.to_owned(), value?));
         edits.into_iter().flatten().filter_map(there).collect()
     }
@@ -234,16 +237,23 @@ impl LegAttributes {
             tail: texts.tail.as_ref().filter(|text| is_of(text, leg.tail)),
             key: texts.key.as_ref().filter(|text| is_of(text, leg.key)),
         };
-        let mut edits: Edits = self.attributes(leg, &inline, codec).into_iter().collect();
-        if let Some(now) = self.read(raw, codec) {
-            // An old client's own name of a parameter, and its own form of the same URL.
-            if now.key == leg.key && words(raw, self.key_param).is_some() {
-                edits.remove(self.key_param);
-            }
-            let hides_nothing = texts.tail.is_none() && texts.key.is_none() && leg.tail.is_none();
-            if hides_nothing && now.url == leg.url {
-                edits.remove(self.url);
-            }
+        let now = self.read(raw, codec);
+        let same_url = now.as_ref().is_some_and(|now| {
+            let same_key = texts.key.is_none() || inline.key.is_some();
+            now.url == leg.url && now.tail == leg.tail && same_key
+        });
+        let text = match words(raw, self.url) {
+            Some(text) if same_url => text.into(),
+            _ => inline.in_url(&leg.url),
+        };
+        let mut edits = Edits::from(self.attributes(leg, &text, &inline, codec));
+        // An old client's own form of the same URL, and its own name of a parameter.
+        if same_url {
+            edits.remove(self.url);
+        }
+        let same_key = now.is_some_and(|now| now.key == leg.key);
+        if same_key && words(raw, self.key_param).is_some() {
+            edits.remove(self.key_param);
         }
         // Old clients know NULL where we would say nothing.
         for name in [self.url, self.key_param] {
@@ -271,10 +281,10 @@ impl LegAttributes {
     fn attributes(
         self,
         leg: &Endpoint,
+        url: &SecretString,
         inline: &Inline<'_>,
         codec: LegCodec<'_>,
     ) -> [(&'static str, Option<AttributeValue>); 7] {
-        let url = inline.in_url(&leg.url);
         // In a URL without a key, the last part would be read as one.
         let marks_tail = inline.tail.is_none() || leg.key.is_none();
         let tail = leg.tail.filter(|_| marks_tail);

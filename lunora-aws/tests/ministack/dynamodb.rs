@@ -37,12 +37,12 @@ impl Stack {
         DynamoDbSessionRepo::new(self.dynamodb(), table, sample::hash_key())
     }
 
-    fn tokens(&self) -> DynamoDbTokenRepo {
+    pub(crate) fn tokens(&self) -> DynamoDbTokenRepo {
         let table = self.config.tables.control.clone();
         DynamoDbTokenRepo::new(self.dynamodb(), table, sample::hash_key())
     }
 
-    fn failovers(&self) -> DynamoDbFailoverRepo {
+    pub(crate) fn failovers(&self) -> DynamoDbFailoverRepo {
         let table = self.config.tables.control.clone();
         DynamoDbFailoverRepo::new(self.dynamodb(), table, sample::hash_key())
     }

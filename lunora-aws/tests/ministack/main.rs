@@ -2,6 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dynamodb;
+mod dynamodb_control;
+mod dynamodb_golden;
+mod dynamodb_old_clients;
+mod dynamodb_wire;
 #[path = "../log/mod.rs"]
 mod log;
 mod migrate;
