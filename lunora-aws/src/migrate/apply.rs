@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
+use jiff::Timestamp;
 use lunora_core::port::{ErrorKind, PortError};
 use serde::Serialize;
 
@@ -88,19 +89,8 @@ impl Migrator {
         progress: &mut ProgressFn<'_>,
     ) -> Result<MigrationReport, MigrateError> {
         self.refuse_unready().await?;
-        let (mut turn, mut entry, records, survey, resumed) = match self.current().await? {
-            Some(current) => {
-                let id = current.unfinished.id;
-                let turn = self.take_turn(&id, Doing::Applying).await?;
-                let entry = self.entry(&id).await?;
-                let records = self.records(&id).await?;
-                let at = entry
-                    .as_ref()
-                    .map_or_else(|| self.clock.now(), |it| it.began_at);
-                let survey = self.survey(&records, at, progress).await?;
-                let entry = self.begun(&turn, at, &survey).await?;
-                (turn, entry, records, survey, true)
-            }
+        let (id, first) = match self.current().await? {
+            Some(current) => (current.unfinished.id, None),
             None => {
                 let now = self.clock.now();
                 let survey = self.survey(&Records::default(), now, progress).await?;
@@ -108,27 +98,48 @@ impl Migrator {
                     return Ok(nothing_to_do(survey));
                 }
                 let id = MigrationId::mint(now, self.ids.mint());
-                let turn = self.take_turn(&id, Doing::Applying).await?;
-                let entry = self.begun(&turn, now, &survey).await?;
-                (turn, entry, Records::default(), survey, false)
+                (id, Some((now, survey)))
             }
         };
-        self.protect(&mut turn, &mut entry, &survey, backup, progress)
+        let mut turn = self.take_turn(&id, Doing::Applying).await?;
+        let outcome = self.apply_in(&mut turn, first, backup, progress).await;
+        self.close(turn, outcome).await
+    }
+
+    /// Adds what is missing: what the first look saw, or, where another process
+    /// stopped, what is still to be done.
+    async fn apply_in(
+        &self,
+        turn: &mut Turn,
+        first: Option<(Timestamp, Survey)>,
+        backup: &BackupPolicy,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<MigrationReport, MigrateError> {
+        let resumed = first.is_none();
+        let (mut records, at, survey) = match first {
+            Some((at, survey)) => (Records::default(), at, survey),
+            None => {
+                let records = self.records(&turn.id).await?;
+                let entry = self.entry(&turn.id).await?;
+                let at = entry.map_or_else(|| self.clock.now(), |it| it.began_at);
+                let survey = self.survey(&records, at, progress).await?;
+                (records, at, survey)
+            }
+        };
+        let mut entry = self.begun(turn, at, &survey).await?;
+        self.protect(turn, &mut entry, &survey, backup, progress)
             .await?;
-        let mut records = records;
         let rows = self
-            .add_attributes(&mut turn, &survey, &mut records, progress)
+            .add_attributes(turn, &survey, &mut records, progress)
             .await?;
-        let (presets, taken) = self.add_presets(&mut turn, &survey, &mut records).await?;
+        let (presets, taken) = self.add_presets(turn, &survey, &mut records).await?;
         let after = self.count(&records, Phase::Verifying, progress).await?;
-        self.keep_turn(&mut turn).await?;
+        self.keep_turn(turn).await?;
         let ended = Some(self.clock.now());
         self.set_state(&turn.id, MigrationState::Applied, ended)
             .await?;
-        let id = turn.id.clone();
-        self.end_turn(turn).await?;
         Ok(MigrationReport {
-            id: Some(id),
+            id: Some(turn.id.clone()),
             resumed,
             proof: proofs(&entry, &survey.census, &after),
             backups: entry.backups,
@@ -143,10 +154,11 @@ impl Migrator {
     /// Writes down that the migration begins, unless it says so already.
     async fn begun(
         &self,
-        turn: &Turn,
-        at: jiff::Timestamp,
+        turn: &mut Turn,
+        at: Timestamp,
         survey: &Survey,
     ) -> Result<MigrationEntry, MigrateError> {
+        self.keep_turn(turn).await?;
         let before = survey
             .census
             .iter()

@@ -145,9 +145,8 @@ impl Migrator {
         if now + (LASTS - RENEWED_AFTER) < turn.until {
             return Ok(());
         }
-        if turn.until <= now {
-            return Err(MigrateError::TurnLost);
-        }
+        // If it ran out while a large table was read, it may still be had again: that
+        // nobody took it is what the write is conditioned on.
         let old = turn.row();
         turn.until = now + LASTS;
         if self.write_turn(turn, Some(&old)).await? {
@@ -157,8 +156,27 @@ impl Migrator {
         }
     }
 
+    /// Ends a turn. What failed is left for the next process, which need not wait.
+    pub(super) async fn close<T>(
+        &self,
+        mut turn: Turn,
+        outcome: Result<T, MigrateError>,
+    ) -> Result<T, MigrateError> {
+        match outcome {
+            Ok(_) => self.end_turn(turn).await?,
+            Err(MigrateError::TurnLost) => (),
+            Err(_) => {
+                let old = turn.row();
+                turn.until = self.clock.now();
+                // If that fails, too, it runs out by itself.
+                let _ = self.write_turn(&turn, Some(&old)).await;
+            }
+        }
+        outcome
+    }
+
     /// Gives it back. That of another stays.
-    pub(super) async fn end_turn(&self, turn: Turn) -> Result<(), PortError> {
+    async fn end_turn(&self, turn: Turn) -> Result<(), PortError> {
         let key = record::key(ALL, CURRENT);
         let ended = || async {
             let mut expression = Expression::default();

@@ -109,18 +109,11 @@ impl Migrator {
         if !was_undone {
             let mut turn = self.take_turn(id, Doing::Undoing).await?;
             // Without an entry it ended before it had changed anything.
-            if entry.is_some() {
-                self.set_state(id, MigrationState::Undoing, None).await?;
-                let records = self.records(id).await?;
-                self.remove_attributes(&mut turn, &records, &mut report, progress)
-                    .await?;
-                self.remove_presets(&mut turn, &records, &mut report)
-                    .await?;
-                self.keep_turn(&mut turn).await?;
-                let ended = Some(self.clock.now());
-                self.set_state(id, MigrationState::Undone, ended).await?;
-            }
-            self.end_turn(turn).await?;
+            let outcome = match entry {
+                Some(_) => self.undo_in(&mut turn, &mut report, progress).await,
+                None => Ok(()),
+            };
+            self.close(turn, outcome).await?;
         }
         let before = entry.map(|it| it.before).unwrap_or_default();
         let now = self
@@ -133,6 +126,25 @@ impl Migrator {
         };
         report.tables = now.iter().map(restored).collect();
         Ok(report)
+    }
+
+    async fn undo_in(
+        &self,
+        turn: &mut Turn,
+        report: &mut UndoReport,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<(), MigrateError> {
+        self.set_state(&turn.id, MigrationState::Undoing, None)
+            .await?;
+        let records = self.records(&turn.id).await?;
+        self.remove_attributes(turn, &records, report, progress)
+            .await?;
+        self.remove_presets(turn, &records, report).await?;
+        self.keep_turn(turn).await?;
+        let ended = Some(self.clock.now());
+        self.set_state(&turn.id, MigrationState::Undone, ended)
+            .await?;
+        Ok(())
     }
 
     async fn remove_attributes(
