@@ -15,3 +15,4 @@ mod smoke;
 mod ssm;
 mod support;
 mod tap;
+mod workers;
