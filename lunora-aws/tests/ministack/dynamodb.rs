@@ -91,7 +91,7 @@ macro_rules! conformance {
             fn random_calls_do_what_the_model_does() {
                 use lunora_core::domain::$record;
 
-                lunora_testkit::model::random_calls_agree::<$record, Adapter>(20);
+                lunora_testkit::model::random_calls_agree::<$record, Adapter>(6);
             }
             )?
         }
