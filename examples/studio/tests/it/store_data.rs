@@ -7,6 +7,8 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 use lunora_core::{
@@ -51,7 +53,7 @@ impl Data {
     }
 
     pub(crate) fn open_with(&self, key: &KeySource) -> Result<Store, OpenError> {
-        Store::open(&self.path, key, &ManualClock::default())
+        once_free(|| Store::open(&self.path, key, &ManualClock::default()))
     }
 
     /// The message of an open that fails.
@@ -72,6 +74,18 @@ impl Data {
             .map(|path| (path.clone(), fs::read(path).unwrap()))
             .collect()
     }
+}
+
+/// Tries again for a moment while the folder is in use: a process that another test
+/// starts has a copy of every lock of this one, until it runs its own program.
+pub(crate) fn once_free<T>(mut open: impl FnMut() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    for _ in 0..50 {
+        match open() {
+            Err(OpenError::InUse { .. }) => thread::sleep(Duration::from_millis(10)),
+            outcome => return outcome,
+        }
+    }
+    open()
 }
 
 /// Undoes the newest step of the schema, as an older program asks for, and returns its version.

@@ -13,7 +13,7 @@ use lunora_testkit::{
     sample::{self, CANARY},
 };
 
-use crate::store_data::{Data, mode, revealed, run, set_mode, told};
+use crate::store_data::{Data, mode, once_free, revealed, run, set_mode, told};
 
 fn name(n: u64) -> SecretName {
     SecretName::StreamKey(sample::destination_id(n), Leg::Primary)
@@ -34,7 +34,8 @@ fn used() -> Data {
 }
 
 fn reset(data: &Data) -> lunora_studio::store::KeyReset {
-    Store::reset_keys(data.path(), &KeySource::KeyFile, &ManualClock::default()).unwrap()
+    let reset = || Store::reset_keys(data.path(), &KeySource::KeyFile, &ManualClock::default());
+    once_free(reset).unwrap()
 }
 
 #[test]

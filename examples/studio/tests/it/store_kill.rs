@@ -16,7 +16,7 @@ use lunora_core::{
 use lunora_studio::store::{KeySource, KeyState, Store};
 use lunora_testkit::{clock::ManualClock, sample};
 
-use crate::store_data::{Data, process, revealed, run};
+use crate::store_data::{Data, once_free, process, revealed, run};
 
 const FOLDER: &str = "LUNORA_FOLDER";
 const FIRST: &str = "LUNORA_FIRST";
@@ -169,7 +169,8 @@ fn write_for_ever() {
         return;
     };
     let folder = folder.as_ref();
-    let store = Store::open(folder, &KeySource::KeyFile, &ManualClock::default()).unwrap();
+    let open = || Store::open(folder, &KeySource::KeyFile, &ManualClock::default());
+    let store = once_free(open).unwrap();
     run(async {
         for n in first.parse().unwrap().. {
             write(&store, n).await;
