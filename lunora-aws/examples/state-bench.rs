@@ -194,7 +194,11 @@ impl Bench {
         let table = tables.destinations.as_str();
         for first in (0..rows).step_by(25) {
             let row = |n: u64| {
-                let row = if n.is_multiple_of(2) { old_row() } else { ours.clone() };
+                let row = if n.is_multiple_of(2) {
+                    old_row()
+                } else {
+                    ours.clone()
+                };
                 let put = PutRequest::builder().set_item(Some(numbered(row, n)));
                 WriteRequest::builder()
                     .put_request(put.build().unwrap())
@@ -245,16 +249,15 @@ impl Bench {
 
     async fn measure(&self, rows: u64) {
         let repo = self.destinations();
-        let sizes = self.sizes().await;
-        assert_eq!(sizes.len() as u64, rows);
-
+        self.client.list_tables().send().await.unwrap();
+        forget_memory();
+        let rest = peak_kib();
         // Once without a clock, for connections and caches.
         let warm = repo.survey().await.unwrap();
         assert_eq!((warm.items.len() as u64, warm.unreadable.len()), (rows, 0));
         drop(warm);
-        forget_memory();
-        let rest = peak_kib();
         let (mut times, mut listed) = (Vec::new(), Counted::default());
+        let cpu = cpu_time();
         for _ in 0..ROUNDS {
             self.counter.take();
             let begun = Instant::now();
@@ -263,6 +266,7 @@ impl Bench {
             assert_eq!(all.items.len() as u64, rows);
             listed = self.counter.take();
         }
+        let cpu = (cpu_time() - cpu) / ROUNDS as u32;
         times.sort();
         let listing_kib = peak_kib();
 
@@ -296,6 +300,7 @@ impl Bench {
         assert_eq!(shown.entries.len() as u64, rows);
         let look_kib = peak_kib();
 
+        let sizes = self.sizes().await;
         let bytes: usize = sizes.iter().sum();
         let pages = listed.calls.get("Scan").copied().unwrap_or_default();
         let of_page = sizes.len().div_ceil(pages.max(1) as usize);
@@ -330,6 +335,10 @@ impl Bench {
             ),
         );
         line(
+            "full listing: processor time of the process that lists, mean",
+            ms(cpu),
+        );
+        line(
             "full listing: read units, computed (1 for each 4 KB of a page, read strongly)",
             units.to_string(),
         );
@@ -347,7 +356,7 @@ impl Bench {
         );
         line("poll, the snapshot being over 5 s old: time", ms(look));
         line(
-            "peak memory: at rest, listing, with snapshots (VmHWM)",
+            "peak memory (VmHWM): before, listing, with two snapshots",
             format!("{}, {}, {}", mib(rest), mib(listing_kib), mib(look_kib)),
         );
     }
@@ -355,15 +364,18 @@ impl Bench {
     /// The size of every row, as DynamoDB counts it.
     async fn sizes(&self) -> Vec<usize> {
         let table = self.config.tables.destinations.as_str();
-        let pages = self
+        let mut pages = self
             .client
             .scan()
             .table_name(table)
             .into_paginator()
             .items()
             .send();
-        let items: Vec<Item> = pages.collect::<Result<_, _>>().await.unwrap();
-        items.iter().map(size_of_item).collect()
+        let mut sizes = Vec::new();
+        while let Some(item) = pages.next().await {
+            sizes.push(size_of_item(&item.unwrap()));
+        }
+        sizes
     }
 }
 
@@ -440,6 +452,12 @@ fn peak_kib() -> u64 {
         .find_map(|line| line.strip_prefix("VmHWM:"))
         .unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// The processor time that this process, which has one thread, had so far.
+fn cpu_time() -> Duration {
+    let stat = fs::read_to_string("/proc/self/schedstat").unwrap();
+    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
 }
 
 fn forget_memory() {

@@ -21,6 +21,10 @@ pub struct AwsConfig {
     pub channel_id: Option<ChannelId>,
     /// The account that all of this is in.
     pub account_id: Option<AccountId>,
+    /// The KMS key that parameters are encrypted under; see
+    /// `SsmSecretStore::with_kms_key`. Without it they are written under
+    /// `alias/aws/ssm`, also those that were under another key before.
+    pub parameter_kms_key: Option<KmsKey>,
 }
 
 /// The tables of a deployment.
@@ -73,6 +77,7 @@ impl AwsConfig {
         let flow_arn = reader.optional(&MEDIACONNECT_FLOW_ARN);
         let channel_id = reader.optional(&MEDIALIVE_CHANNEL_ID);
         let account_id = reader.optional(&AWS_ACCOUNT_ID);
+        let parameter_kms_key = reader.optional(&PARAMETER_KMS_KEY_ID);
         let error = ConfigError {
             problems: reader.problems,
         };
@@ -104,6 +109,7 @@ impl AwsConfig {
                 flow_arn,
                 channel_id,
                 account_id,
+                parameter_kms_key,
             }),
             _ => Err(error),
         }
@@ -161,6 +167,12 @@ const AWS_ACCOUNT_ID: Setting = Setting {
     name: "AWS_ACCOUNT_ID",
     purpose: "the account that all of this is in",
     example: "111122223333",
+};
+
+const PARAMETER_KMS_KEY_ID: Setting = Setting {
+    name: "PARAMETER_KMS_KEY_ID",
+    purpose: "the KMS key that stream keys are encrypted under in the Parameter Store",
+    example: "alias/lunora",
 };
 
 struct Reader<F> {
@@ -321,6 +333,12 @@ name! {
     AccountId, check_account
 }
 
+name! {
+    /// The KMS key that parameters are encrypted under: its id, its alias
+    /// (`alias/…`), or the ARN of either.
+    KmsKey, check_kms_key
+}
+
 impl ParameterPrefix {
     /// How many levels Lunora adds at most, as in `/destinations/<id>/stream_key`.
     pub const LEVELS_BELOW: usize = 3;
@@ -406,6 +424,18 @@ fn check_channel(text: &str) -> Result<(), &'static str> {
 fn check_account(text: &str) -> Result<(), &'static str> {
     if text.len() != 12 || !text.chars().all(|character| character.is_ascii_digit()) {
         return Err("an account has 12 digits");
+    }
+    Ok(())
+}
+
+fn check_kms_key(text: &str) -> Result<(), &'static str> {
+    // The longest name that a parameter takes.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte);
+    if text.is_empty() || 256 < text.len() || !text.bytes().all(plain) {
+        return Err(
+            "a KMS key is named by its id, by alias/NAME or by the ARN of either, \
+             in at most 256 letters, digits, ':', '/', '_' and '-'",
+        );
     }
     Ok(())
 }

@@ -16,15 +16,21 @@ mod config;
 pub mod dynamodb;
 #[cfg(any(feature = "dynamodb", feature = "ssm"))]
 mod error;
+#[cfg(all(feature = "dynamodb", feature = "ssm"))]
+mod hash_key;
 #[cfg(feature = "dynamodb")]
 pub mod migrate;
 #[cfg(feature = "ssm")]
 pub mod ssm;
+#[cfg(any(feature = "dynamodb", feature = "ssm"))]
+mod unseen;
 
 pub use client::sdk_config;
 pub use config::{
-    AccountId, AwsConfig, ChannelId, ConfigError, FlowArn, NameProblem, ParameterPrefix, TableName,
-    Tables,
+    AccountId, AwsConfig, ChannelId, ConfigError, FlowArn, KmsKey, NameProblem, ParameterPrefix,
+    TableName, Tables,
 };
 #[cfg(any(feature = "dynamodb", feature = "ssm"))]
 pub use error::AwsError;
+#[cfg(all(feature = "dynamodb", feature = "ssm"))]
+pub use hash_key::deployment_hash_key;

@@ -11,7 +11,7 @@ use lunora_core::{
     SecretString,
     domain::{
         Event, EventSeq, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec, Removal,
-        SecretName, SecretVersion, WorkerId,
+        SecretName, SecretVersion,
     },
     port::{
         Answer, Claim, ControlStore, ErrorKind, EventLog, Expect, Forget, History, IdempotencyKey,
@@ -383,8 +383,8 @@ impl<P: ControlStore> ControlStore for Faulty<P> {
         self.plan.around("ControlStore::acquire", work).await
     }
 
-    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
-        let work = self.inner.release(name, holder);
+    async fn release(&self, name: &LeaseName, lease: &Lease) -> Result<(), PortError> {
+        let work = self.inner.release(name, lease);
         self.plan.around("ControlStore::release", work).await
     }
 }

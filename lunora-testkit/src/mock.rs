@@ -35,7 +35,7 @@ use lunora_core::{
     domain::{
         Destination, DestinationId, Event, EventSeq, FailoverHistory, LeaseName, NewEvent,
         ObservedOutput, OutputId, OutputSpec, Preset, PresetId, Removal, SecretName, SecretVersion,
-        Session, SessionId, Source, SourceId, Token, TokenId, WorkerId,
+        Session, SessionId, Source, SourceId, Token, TokenId,
     },
     port::{
         Answer, Claim, Clock, ControlStore, EventLog, Expect, Forget, History, IdSource,
@@ -159,7 +159,7 @@ mock! {
         async fn settle(&self, key: &IdempotencyKey, answer: &Answer) -> Result<(), PortError>;
         async fn forget_claims_before(&self, time: Timestamp) -> Result<(), PortError>;
         async fn acquire(&self, name: &LeaseName, lease: &Lease) -> Result<Lease, PortError>;
-        async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError>;
+        async fn release(&self, name: &LeaseName, lease: &Lease) -> Result<(), PortError>;
     }
 }
 

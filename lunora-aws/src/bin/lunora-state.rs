@@ -14,7 +14,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use lunora_aws::{
-    AwsConfig,
+    AwsConfig, ConfigError,
     migrate::{
         BackupPolicy, Because, Drift, MigrateError, MigrationEntry, MigrationId, MigrationPlan,
         MigrationReport, Migrator, Pace, Phase, Progress, Recovery, Responsible, RowChange,
@@ -30,11 +30,13 @@ use serde::Serialize;
 #[command(name = "lunora-state", version)]
 #[command(after_help = "\
 Where the tables are is read from the environment: DESTINATIONS_TABLE, PRESETS_TABLE,
-SESSIONS_TABLE, SOURCES_TABLE, CONTROL_TABLE and PARAMETER_STORE_PREFIX. Credentials, region and
-endpoint are found as by every tool of AWS.
+SESSIONS_TABLE, SOURCES_TABLE and CONTROL_TABLE. Credentials, region and endpoint are found as by
+every tool of AWS. Other names of Lunora are not used here, but must be valid where they are set;
+PARAMETER_STORE_PREFIX has to be.
 
 Exit codes: 0 all is well; 1 it failed, and running it again goes on where it stopped; 2 it was
-called wrongly; 3 it is done, and something is left for a person to look at.
+called wrongly, the environment does not say where to work, or nobody agreed; 3 it is done, and
+something is left for a person to look at, which may be that others wrote meanwhile.
 
 No value of a row is ever printed: only ids, names of attributes, counts, and a hash for a whole
 table. docs/migrate.md says what each step changes and how it is undone.")]
@@ -130,7 +132,12 @@ fn main() -> ExitCode {
         Ok(ending) => ending.code(),
         Err(error) => {
             let _ = writeln!(io::stderr().lock(), "error: {}", why(&*error));
-            ExitCode::FAILURE
+            // An environment that does not say where to work is a wrong call.
+            if error.is::<ConfigError>() {
+                Ending::Refused.code()
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -204,7 +211,7 @@ async fn undo(migrator: &Migrator, args: &UndoArgs, json: bool) -> Outcome {
     }
     let report = migrator.undo(&args.id, &mut show_progress()).await?;
     show(json, &report, undo_text)?;
-    Ok(Ending::of(!report.left.is_empty()))
+    Ok(Ending::of(report.leaves_something()))
 }
 
 /// What `check` shows of a plan.
@@ -319,10 +326,12 @@ fn undo_text(report: &UndoReport) -> String {
     let id = &report.id;
     if report.was_undone {
         text.line(format_args!(
-            "migration {id} was undone before; nothing was changed"
+            "migration {id} was undone before; this looked for what came late"
         ));
     } else {
         text.line(format_args!("migration {id} is undone"));
+    }
+    if !(report.was_undone && report.rows.is_empty() && report.presets.is_empty()) {
         text.line(format_args!(
             "{} destinations lost attributes again:",
             report.rows.len()
@@ -341,6 +350,7 @@ fn undo_text(report: &UndoReport) -> String {
         let because = match left.because {
             Because::Changed => "changed since",
             Because::InUse => "a destination asks for it",
+            Because::Unmarked => "the row does not say that this migration added it",
         };
         let (table, id, names) = (left.table, printable(&left.id), left.attributes.join(", "));
         format!("  {table} {id} {names}: {because}")
@@ -450,19 +460,55 @@ fn printable(text: &str) -> String {
     text.escape_debug().to_string()
 }
 
+/// The same JSON document without a character that a terminal could obey: what is
+/// not ASCII, or DEL, stands in strings alone, and JSON can escape it there.
+fn plain_ascii(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() && character != '\u{7f}' {
+            plain.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(plain, "\\u{unit:04x}");
+            }
+        }
+    }
+    plain
+}
+
 fn show<T: Serialize + ?Sized>(
     json: bool,
     value: &T,
     text: impl Fn(&T) -> String,
 ) -> Result<(), Box<dyn Error>> {
     let text = if json {
-        serde_json::to_string_pretty(value)? + "\n"
+        plain_ascii(&serde_json::to_string_pretty(value)?) + "\n"
     } else {
         text(value)
     };
-    // A closed pipe is no reason to fail: what was done is done.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    Ok(())
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        // Who closed the pipe has read enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Box::new(NotShown(error))),
+        _ => Ok(()),
+    }
+}
+
+/// The command did what it should, and its output did not arrive.
+#[derive(Debug)]
+struct NotShown(io::Error);
+
+impl fmt::Display for NotShown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is done, and what was done could not be written to standard output")
+    }
+}
+
+impl Error for NotShown {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
 }
 
 /// Tells a person something that is not the result.
@@ -532,5 +578,24 @@ impl IdSource for RandomIds {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the system gives random bytes");
         u128::from_ne_bytes(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_character_of_an_id_reaches_a_terminal_that_it_could_obey() {
+        let id = "a\u{9b}31m\u{202e}\u{7f}\u{1f600}\u{1b}";
+        let json = plain_ascii(&serde_json::to_string(id).unwrap());
+        let is_plain = |it: char| it.is_ascii_graphic();
+        assert!(json.chars().all(is_plain), "{json:?}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), id);
+        let text = printable(id);
+        assert!(
+            text.chars().all(|it| is_plain(it) || it == '\u{1f600}'),
+            "{text:?}"
+        );
     }
 }

@@ -92,16 +92,17 @@ impl<'a, R: Row> Change<'a, R> {
 
         let mut after = raw.clone();
         apply(&edits, &mut after);
-        let after = self.canonical(&after)?;
-        match R::PARTS
-            .iter()
-            .find(|part| !self.is_right(part, &canonical, &after))
-        {
+        let unstorable = |part| Refusal::Unstorable(Unstorable { part });
+        let after = R::decode(self.value.id(), &after, self.codec);
+        let after = after.map_err(|bad| unstorable(bad.attribute))?;
+        let after = after.encode(self.codec);
+        let over = self.value.over(raw, self.codec);
+        let over = over.map(|value| value.encode(self.codec));
+        let wanted = over.as_ref().unwrap_or(&self.wanted);
+        let mut parts = R::PARTS.iter();
+        match parts.find(|part| !self.is_right(part, &canonical, wanted, &after)) {
             None => Ok(edits),
-            Some(part) => {
-                let part = part.name();
-                Err(Refusal::Unstorable(Unstorable { part }))
-            }
+            Some(part) => Err(unstorable(part.name())),
         }
     }
 
@@ -123,9 +124,9 @@ impl<'a, R: Row> Change<'a, R> {
     }
 
     /// Whether a part of the row will be as the caller wants it, or as it was.
-    fn is_right(&self, part: &Part, before: &Item, after: &Item) -> bool {
+    fn is_right(&self, part: &Part, before: &Item, wanted: &Item, after: &Item) -> bool {
         let changed = self.parts().any(|it| it.name() == part.name());
-        let expected = if changed { &self.wanted } else { before };
+        let expected = if changed { wanted } else { before };
         let mut names = part.attributes.iter();
         names.all(|name| after.get(*name) == expected.get(*name))
     }
@@ -459,9 +460,10 @@ mod tests {
                 for name in edits.keys() {
                     assert!(parts.contains(name), "{name} of {parts:?}");
                 }
+                let expected = wanted.over(&item, &R::codec()).unwrap_or(wanted);
                 let mut after = item;
                 apply(&edits, &mut after);
-                assert_eq!(R::decode(&id, &after, &R::codec()).unwrap(), wanted);
+                assert_eq!(R::decode(&id, &after, &R::codec()).unwrap(), expected);
             },
         );
     }
@@ -496,12 +498,14 @@ mod tests {
                 let meets = guarded.clone().any(|part| both(&part));
                 assert_eq!(matches!(edits, Err(Refusal::Conflict)), meets, "{edits:?}");
                 if let Ok(edits) = edits {
+                    let over = wanted.over(&now, &R::codec());
+                    let over = over.as_ref().unwrap_or(&wanted);
                     let mut after = now;
                     apply(&edits, &mut after);
                     let after = R::decode(&id, &after, &R::codec()).unwrap();
                     for part in R::PARTS {
                         let expected = if changed(&read, &wanted, part) {
-                            &wanted
+                            over
                         } else {
                             &found
                         };

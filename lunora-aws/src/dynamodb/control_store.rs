@@ -9,6 +9,9 @@
 //! | a claim | `claim` | the idempotency key |
 //! | a lease | `lease` | its name |
 //!
+//! A removal that this version cannot read stays as it is, for a newer one, and
+//! holds nobody up.
+//!
 //! A claim has an `expires_at`, a day after it was made, by which DynamoDB drops
 //! it sooner or later if no pass does.
 
@@ -18,12 +21,15 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use jiff::{SignedDuration, Timestamp};
 use lunora_core::{
-    domain::{LeaseName, Removal, WorkerId},
+    domain::{LeaseName, Leftover, Removal},
     port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Lease, Pause, PortError},
 };
 
 use super::{
-    attribute::{BadAttribute, Item, count, from_count, from_text, id_text, parsed, text, time},
+    attribute::{
+        BadAttribute, Item, count, from_count, from_text, id_text, parsed, text, there, time,
+    },
+    client::discreet,
     error::failed,
     expression::{Expression, is_refused},
     row::{Place, item},
@@ -50,6 +56,7 @@ const PAUSE: &str = "pause";
 const CLAIM: &str = "claim";
 const LEASE: &str = "lease";
 
+const LEFTOVERS: &str = "leftovers";
 const ANSWER_STATUS: &str = "answer_status";
 /// The end of a lease in nanoseconds, which can be compared where it is stored.
 const UNTIL_NANOSECONDS: &str = "until_nanoseconds";
@@ -58,6 +65,7 @@ impl DynamoDbControlStore {
     /// Works on that table, with that client.
     #[must_use]
     pub fn new(client: Client, table: TableName) -> Self {
+        let client = discreet(&client);
         Self { client, table }
     }
 
@@ -196,8 +204,21 @@ fn from_removal(removal: &Removal) -> Item {
             ("cause", Some(from_text(removal.cause))),
             ("generation", Some(from_count(removal.generation))),
             ("recorded_at", Some(from_text(removal.recorded_at))),
+            (LEFTOVERS, from_leftovers(&removal.leftovers)),
         ],
     )
+}
+
+fn from_leftovers(leftovers: &[Leftover]) -> Option<AttributeValue> {
+    let json = || serde_json::to_string(leftovers).expect("it has texts alone");
+    (!leftovers.is_empty()).then(|| from_text(json()))
+}
+
+fn leftovers(item: &Item) -> Option<Vec<Leftover>> {
+    match there(item, LEFTOVERS) {
+        None => Some(Vec::new()),
+        Some(_) => serde_json::from_str(text(item, LEFTOVERS)?).ok(),
+    }
 }
 
 fn removal(item: &Item) -> Result<Removal, BadAttribute> {
@@ -207,6 +228,7 @@ fn removal(item: &Item) -> Result<Removal, BadAttribute> {
         cause: parsed(item, "cause").ok_or(bad("cause", "the cause of a removal"))?,
         generation: count(item, "generation").ok_or(bad("generation", "a number from 0 on"))?,
         recorded_at: time(item, "recorded_at").ok_or(bad("recorded_at", "a time"))?,
+        leftovers: leftovers(item).ok_or(bad(LEFTOVERS, "the JSON of what a change leaves"))?,
     })
 }
 
@@ -274,13 +296,19 @@ impl ControlStore for DynamoDbControlStore {
 
     async fn removals(&self) -> Result<Vec<Removal>, PortError> {
         let items = self.all(REMOVAL, "list", "removals").await?;
-        let read = |it: &Item| removal(it).map_err(|bad| self.corrupt(REMOVAL, it, bad));
-        items.iter().map(read).collect()
+        let read = |item: &Item| match removal(item) {
+            Ok(removal) => Some(removal),
+            Err(bad) => {
+                tracing::warn!("a removal is left to a version that can read it: {bad}");
+                None
+            }
+        };
+        Ok(items.iter().filter_map(read).collect())
     }
 
     async fn clear_removal(&self, removal: &Removal) -> Result<(), PortError> {
         let subject = format!("removal of {}", removal.destination);
-        let condition = as_in(&from_removal(removal), &["generation", "recorded_at"]);
+        let condition = as_in(&from_removal(removal), &["generation", "recorded_at", LEFTOVERS]);
         let sk = removal_key(removal);
         self.delete((REMOVAL, &sk), Some(condition), "clear", &subject)
             .await
@@ -390,9 +418,11 @@ impl ControlStore for DynamoDbControlStore {
             let mut expression = Expression::default();
             let until = expression.name(UNTIL_NANOSECONDS);
             let at = expression.value(nanoseconds(asked.at));
+            let asked_until = expression.value(nanoseconds(asked.until));
+            let is_holder = expression.is("holder", found.get("holder"));
             let condition = [
                 expression.is(Place::PK, None),
-                expression.is("holder", found.get("holder")),
+                format!("({is_holder} AND {until} <= {asked_until})"),
                 format!("{until} <= {at}"),
             ];
             let condition = (condition.join(" OR "), expression);
@@ -414,10 +444,12 @@ impl ControlStore for DynamoDbControlStore {
         Err(PortError::new(ErrorKind::Unavailable, "acquire", subject))
     }
 
-    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
-        let mut expression = Expression::default();
-        let holder = from_text(holder);
-        let condition = (expression.is("holder", Some(&holder)), expression);
+    async fn release(&self, name: &LeaseName, lease: &Lease) -> Result<(), PortError> {
+        let of_lease = item([
+            ("holder", Some(from_text(&lease.holder))),
+            (UNTIL_NANOSECONDS, Some(nanoseconds(lease.until))),
+        ]);
+        let condition = as_in(&of_lease, &["holder", UNTIL_NANOSECONDS]);
         let subject = format!("lease {name}");
         self.delete((LEASE, name.as_str()), Some(condition), "release", &subject)
             .await
@@ -428,5 +460,65 @@ impl fmt::Debug for DynamoDbControlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("DynamoDbControlStore");
         debug.field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use lunora_core::domain::{RemovalCause, SecretName};
+    use lunora_testkit::sample;
+
+    use super::*;
+
+    fn s(text: &str) -> AttributeValue {
+        AttributeValue::S(text.to_owned())
+    }
+
+    fn leaving() -> Removal {
+        let leftover = |name, n: u8| Leftover {
+            name,
+            digests: vec![sample::hash_key().digest([&[n][..]]); n.into()],
+        };
+        let id = sample::destination_id(1);
+        let [first, second, ..] = SecretName::all_of(&id);
+        Removal {
+            cause: RemovalCause::Absent,
+            leftovers: vec![leftover(first, 2), leftover(second, 0)],
+            ..sample::removal(1)
+        }
+    }
+
+    #[test]
+    fn a_removal_reads_back_with_what_it_may_leave() {
+        for expected in [sample::removal(1), sample::unfinished(1, 9), leaving()] {
+            let item = from_removal(&expected);
+            let is_empty = expected.leftovers.is_empty();
+            assert_eq!(item.contains_key(LEFTOVERS), !is_empty);
+            assert_eq!(removal(&item), Ok(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_removal_that_this_version_cannot_read_holds_no_other_one_up() {
+        let change = |name: &str, value: &str| {
+            let mut item = from_removal(&leaving());
+            item.insert(name.to_owned(), s(value));
+            item
+        };
+        let items = vec![
+            change("cause", "of_the_future"),
+            change(LEFTOVERS, "canary"),
+            from_removal(&leaving()),
+            Item::new(),
+        ];
+        let rule = mock!(Client::query).then_output(move || {
+            let output = aws_sdk_dynamodb::operation::query::QueryOutput::builder();
+            output.set_items(Some(items.clone())).build()
+        });
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&rule]);
+        let store = DynamoDbControlStore::new(client, "control".parse().unwrap());
+
+        assert_eq!(store.removals().await.unwrap(), [leaving()]);
     }
 }

@@ -4,6 +4,15 @@
 //! when a row is made, and never read (rule 1); ARNs, channel states and times of
 //! synchronisation are not known here, and stay as they are (rule 17). `wanted`,
 //! `generation`, and what a leg says of its secrets are our own.
+//!
+//! Old clients know one way of delivery, `medialive`. A row of theirs is read in
+//! whatever form it has, and what makes no sense in it is as if it were not there:
+//! we make nothing of it but what people see. A row whose `output_type` says
+//! anything else is ours to act on. There, nothing is taken for missing that may
+//! have been lost: a row that has no `wanted`, which an old client drops that puts
+//! whole rows, or whose push URL cannot be used, is not read, so that its output
+//! is left alone (rules 8 and 9). This is so as well for a row that somebody
+//! writes by hand: it needs a `wanted`.
 
 use lunora_core::domain::{
     Destination, DestinationId, DestinationName, HashKey, Leg, OutputType, Platform, Wanted,
@@ -58,8 +67,8 @@ impl Row for Destination {
         Part::guarded(&["platform"]),
         Part::guarded(&["preset_id"]),
         Part::guarded(&["enabled"]),
-        Part::guarded(&["wanted"]),
-        Part::guarded(&["output_type"]),
+        // The second is not read without the first: what is to be ours needs an intent.
+        Part::guarded(&["output_type", "wanted"]),
         Part::guarded(LegAttributes::OF_PRIMARY),
         Part::guarded(LegAttributes::OF_BACKUP),
         Part::guarded(&["failover_enabled"]),
@@ -75,7 +84,14 @@ impl Row for Destination {
         item: &Item,
         codec: &DestinationCodec,
     ) -> Result<Self, BadAttribute> {
-        let leg = |leg: LegAttributes| leg.read(item, codec.leg(id));
+        let output_type = output_type(item);
+        let is_ours = output_type != OutputType::MediaLive;
+        let leg = |leg: LegAttributes| {
+            if is_ours {
+                leg.check(item, codec.leg(id))?;
+            }
+            Ok(leg.read(item, codec.leg(id)))
+        };
         Ok(Self {
             id: id.clone(),
             name: parsed(item, "name").unwrap_or_else(|| named_like(id)),
@@ -83,10 +99,10 @@ impl Row for Destination {
             preset_id: parsed(item, "preset_id"),
             // As the old API has it.
             enabled: flag(item, "enabled")?.unwrap_or(true),
-            wanted: wanted(item)?,
-            output_type: output_type(item),
-            primary: leg(LegAttributes::PRIMARY),
-            backup: leg(LegAttributes::BACKUP),
+            wanted: wanted(item, is_ours)?,
+            output_type,
+            primary: leg(LegAttributes::PRIMARY)?,
+            backup: leg(LegAttributes::BACKUP)?,
             failover_enabled: flag(item, "failover_enabled")?.unwrap_or(false),
             active_leg: active_leg(item)?,
             generation: generation(item)?,
@@ -134,11 +150,30 @@ impl Row for Destination {
             .into_iter()
             .find(|leg| LegAttributes::of(*leg).is_part(part));
         match leg {
+            None if part.name() == "output_type" => {
+                let mut edits = part.differences(stored);
+                if there(stored.raw, "wanted").is_none() {
+                    edits.insert("wanted", stored.wanted.get("wanted").cloned());
+                }
+                edits
+            }
             None => part.differences(stored),
             Some(leg) => {
                 LegAttributes::of(leg).edits(self.endpoint(leg), stored.raw, codec.leg(&self.id))
             }
         }
+    }
+
+    fn over(&self, raw: &Item, codec: &DestinationCodec) -> Option<Self> {
+        let mut over = self.clone();
+        let legs = [&mut over.primary, &mut over.backup];
+        for (leg, endpoint) in [Leg::Primary, Leg::Backup].into_iter().zip(legs) {
+            if let Some(endpoint) = endpoint.as_mut().filter(|it| it.key.is_none()) {
+                let codec = codec.leg(&self.id);
+                endpoint.key = LegAttributes::of(leg).key_of_nothing(raw, codec);
+            }
+        }
+        (over != *self).then_some(over)
     }
 }
 
@@ -177,13 +212,13 @@ const fn word(wanted: Wanted) -> &'static str {
     }
 }
 
-/// An intent that cannot be read is no intent to stop.
-fn wanted(item: &Item) -> Result<Wanted, BadAttribute> {
+/// An intent that cannot be read is no intent to stop, nor is one that is lost.
+fn wanted(item: &Item, is_ours: bool) -> Result<Wanted, BadAttribute> {
     match there(item, "wanted") {
-        None => Ok(Wanted::Stopped),
+        None if !is_ours => Ok(Wanted::Stopped),
         Some(AttributeValue::S(text)) if text == word(Wanted::Stopped) => Ok(Wanted::Stopped),
         Some(AttributeValue::S(text)) if text == word(Wanted::Running) => Ok(Wanted::Running),
-        Some(_) => Err(BadAttribute::new("wanted", "running or stopped")),
+        _ => Err(BadAttribute::new("wanted", "running or stopped")),
     }
 }
 
@@ -200,8 +235,231 @@ fn active_leg(item: &Item) -> Result<Leg, BadAttribute> {
 pub(super) fn generation(item: &Item) -> Result<u64, BadAttribute> {
     match there(item, "generation") {
         None => Ok(0),
-        Some(_) => {
-            count(item, "generation").ok_or(BadAttribute::new("generation", "a number from 0 on"))
+        // No counter comes so far, and others count in 63 bits.
+        Some(_) => count(item, "generation")
+            .filter(|generation| i64::try_from(*generation).is_ok())
+            .ok_or(BadAttribute::new("generation", "a number from 0 to 2^63 - 1")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lunora_core::domain::{Endpoint, SecretName, SecretRef, SecretVersion};
+    use lunora_testkit::sample;
+
+    use super::{
+        super::{change::Change, change::Refusal, revision::Knowledge},
+        *,
+    };
+
+    fn codec() -> DestinationCodec {
+        DestinationCodec {
+            prefix: "/lunora".parse().unwrap(),
+            hash_key: sample::hash_key(),
         }
+    }
+
+    fn s(text: &str) -> AttributeValue {
+        AttributeValue::S(text.to_owned())
+    }
+
+    const NULL: AttributeValue = AttributeValue::Null(true);
+    const PARAM: &str = "/elsewhere/stream_key";
+
+    /// A row of ours that says nothing but this.
+    fn ours(attributes: &[(&str, AttributeValue)]) -> Item {
+        let mut item = Item::from([
+            ("output_type".to_owned(), s("mediaconnect")),
+            ("wanted".to_owned(), s("running")),
+        ]);
+        let own = |(name, value): &(&str, AttributeValue)| ((*name).to_owned(), value.clone());
+        item.extend(attributes.iter().map(own));
+        item
+    }
+
+    /// The same as an old client has it.
+    fn theirs(attributes: &[(&str, AttributeValue)]) -> Item {
+        let mut item = ours(attributes);
+        item.retain(|name, _| !["output_type", "wanted"].contains(&name.as_str()));
+        item
+    }
+
+    fn read(item: &Item) -> Result<Destination, &'static str> {
+        let read = Destination::decode(&sample::destination_id(1), item, &codec());
+        read.map_err(|bad| bad.attribute)
+    }
+
+    /// What is written over a row by who read it and makes this change.
+    fn change(
+        item: &Item,
+        change: impl FnOnce(&mut Destination),
+    ) -> (Destination, Result<Edits, Refusal>) {
+        let mut value = read(item).unwrap();
+        let canonical = value.encode(&codec());
+        let (hash_key, codec) = (sample::hash_key(), codec());
+        let known = Knowledge::of::<Destination>(None, &value.id, &canonical, &hash_key);
+        change(&mut value);
+        let edits = Change::new(&value, &known, &codec, &hash_key).of(item);
+        (value, edits)
+    }
+
+    fn leg(url: &str) -> Endpoint {
+        Endpoint {
+            url: url.parse().unwrap(),
+            tail: None,
+            key: None,
+        }
+    }
+
+    fn written(edits: Edits, item: &Item) -> Item {
+        let mut item = item.clone();
+        for (name, value) in edits {
+            match value {
+                Some(value) => item.insert(name.to_owned(), value),
+                None => item.remove(name),
+            };
+        }
+        item
+    }
+
+    #[test]
+    fn rule_8_a_row_of_ours_whose_intent_is_lost_is_not_read_as_stopped() {
+        for output_type in ["mediaconnect", "relay", "teleport", " medialive "] {
+            for lost in [None, Some(NULL)] {
+                let mut item = ours(&[("output_type", s(output_type))]);
+                item.remove("wanted");
+                item.extend(lost.map(|lost| ("wanted".to_owned(), lost)));
+                assert_eq!(read(&item), Err("wanted"), "{output_type}");
+            }
+        }
+        for medialive in [s("medialive"), s(""), NULL] {
+            let row = read(&theirs(&[("output_type", medialive)])).unwrap();
+            assert_eq!(row.wanted, Wanted::Stopped);
+        }
+        assert_eq!(read(&ours(&[])).unwrap().wanted, Wanted::Running);
+    }
+
+    #[test]
+    fn a_row_that_becomes_ours_is_given_its_intent() {
+        let item = theirs(&[("output_type", s("medialive"))]);
+        let (value, edits) = change(&item, |row| row.output_type = OutputType::MediaConnect);
+
+        let edits = edits.unwrap();
+
+        let names: Vec<_> = edits.keys().copied().collect();
+        assert_eq!(names, ["output_type", "wanted"]);
+        assert_eq!(read(&written(edits, &item)), Ok(value));
+    }
+
+    #[test]
+    fn a_row_does_not_become_ours_with_a_url_that_cannot_be_used() {
+        let item = theirs(&[("rtmp_url", s("http://a.example/x"))]);
+        let (_, edits) = change(&item, |row| row.output_type = OutputType::MediaConnect);
+        assert!(matches!(edits, Err(Refusal::Unstorable(_))), "{edits:?}");
+
+        let (value, edits) = change(&item, |row| {
+            row.output_type = OutputType::MediaConnect;
+            row.primary = Some(leg("rtmp://a.example/app"));
+        });
+        assert_eq!(read(&written(edits.unwrap(), &item)), Ok(value));
+    }
+
+    #[test]
+    fn a_leg_of_ours_that_cannot_be_used_is_not_taken_for_none() {
+        let odd = AttributeValue::L(vec![s("rtmp://a.example/app")]);
+        let no_url = s("http://a.example/x");
+        let masked = s("rtmp://a.example/app/***");
+        for (name, value) in [
+            ("rtmp_url", no_url.clone()),
+            ("rtmp_url", odd.clone()),
+            ("rtmp_url", masked.clone()),
+            ("backup_rtmp_url", no_url),
+            ("backup_rtmp_url", AttributeValue::Bool(true)),
+            ("backup_rtmp_url", masked),
+            ("stream_key_param", odd.clone()),
+            ("backup_stream_key_param", odd),
+        ] {
+            let row = [(name, value)];
+            assert_eq!(read(&ours(&row)), Err(name));
+            assert!(read(&theirs(&row)).is_ok(), "{name}");
+        }
+        for nothing in [NULL, s(""), s(" ")] {
+            let names = ["rtmp_url", "backup_rtmp_url", "stream_key_param"];
+            let row = read(&ours(&names.map(|name| (name, nothing.clone())))).unwrap();
+            assert_eq!((row.primary, row.backup), (None, None));
+        }
+    }
+
+    #[test]
+    fn a_masked_url_of_ours_is_read_with_its_own_hidden_part_alone() {
+        let url = "rtmp://a.example/app/***?backup=1";
+        let tail = SecretRef::new(SecretVersion(2), &sample::secret(2), &sample::hash_key());
+        let row = |of: &str| {
+            ours(&[
+                ("rtmp_url", s(url)),
+                ("url_tail_version", from_count(2)),
+                ("url_tail_digest", from_text(tail.digest)),
+                ("url_tail_of", s(of)),
+            ])
+        };
+        let read_tail = |of| read(&row(of)).map(|row| row.primary.unwrap().tail);
+
+        assert_eq!(read_tail(url), Ok(Some(tail)));
+        assert_eq!(read_tail("rtmp://b.example/app/***"), Err("rtmp_url"));
+        let mut lost = row(url);
+        lost.remove("url_tail_digest");
+        assert_eq!(read(&lost), Err("rtmp_url"));
+    }
+
+    #[test]
+    fn rule_22_a_url_for_a_leg_that_had_none_leaves_the_key_of_the_row() {
+        let (id, hash_key) = (sample::destination_id(1), sample::hash_key());
+        let unread = SecretRef::unread(&SecretName::StreamKey(id, Leg::Primary), &hash_key);
+        let kept = SecretRef::new(SecretVersion(4), &sample::secret(4), &hash_key);
+        let param = ("stream_key_param", s(PARAM));
+        let version = ("stream_key_version", from_count(4));
+        let digest = ("stream_key_digest", from_text(kept.digest));
+        let garbage = ("rtmp_url", s("http://a.example/x"));
+        for (item, key) in [
+            (theirs(std::slice::from_ref(&param)), unread),
+            (theirs(&[param.clone(), ("rtmp_url", NULL)]), unread),
+            (theirs(&[param.clone(), garbage]), unread),
+            (ours(std::slice::from_ref(&param)), unread),
+            (ours(&[param, version, digest]), kept),
+        ] {
+            let url = "rtmp://new.example/app";
+            let (_, edits) = change(&item, |row| row.primary = Some(leg(url)));
+
+            let edits = edits.unwrap();
+
+            assert_eq!(edits.keys().collect::<Vec<_>>(), [&"rtmp_url"]);
+            let expected = Endpoint {
+                key: Some(key),
+                ..leg(url)
+            };
+            let after = read(&written(edits, &item)).unwrap();
+            assert_eq!(after.primary, Some(expected));
+        }
+    }
+
+    #[test]
+    fn rule_22_a_key_that_was_seen_goes_when_it_is_taken_away() {
+        let url = ("rtmp_url", s("rtmp://a.example/app"));
+        let item = theirs(&[url, ("stream_key_param", s(PARAM))]);
+        let (value, edits) = change(&item, |row| row.primary.as_mut().unwrap().key = None);
+
+        let after = written(edits.unwrap(), &item);
+
+        assert_eq!(after["stream_key_param"], NULL);
+        assert_eq!(read(&after), Ok(value));
+    }
+
+    #[test]
+    fn a_generation_counts_in_63_bits() {
+        let row = |n: u64| read(&ours(&[("generation", from_count(n))]));
+        let most = i64::MAX.unsigned_abs();
+        assert_eq!(row(most).unwrap().generation, most);
+        assert_eq!(row(most + 1), Err("generation"));
+        assert_eq!(row(u64::MAX), Err("generation"));
     }
 }

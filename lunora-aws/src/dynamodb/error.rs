@@ -1,19 +1,12 @@
 //! What a failed call on DynamoDB means to a port.
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the adapters, which come next, call it")
-)]
 
 use std::fmt;
 
-use aws_sdk_dynamodb::{
-    error::{ProvideErrorMetadata, SdkError},
-    operation::transact_write_items::TransactWriteItemsError,
-};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use lunora_core::port::{ErrorKind, PortError};
 
-use crate::error::{MALFORMED, Meaning, SLOW_DOWN, Service};
+use crate::error::{Meaning, SLOW_DOWN, Service};
 
 const DYNAMODB: Service = Service {
     name: "DynamoDB",
@@ -31,31 +24,6 @@ pub(super) fn failed<E: ProvideErrorMetadata>(
     DYNAMODB.failed(api, operation, subject, error)
 }
 
-/// As [`failed`], for `TransactWriteItems`, whose reason is in the one of an item.
-pub(super) fn transaction_failed(
-    operation: &'static str,
-    subject: impl fmt::Display,
-    error: &SdkError<TransactWriteItemsError, HttpResponse>,
-) -> PortError {
-    const API: &str = "TransactWriteItems";
-    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
-        error.as_service_error()
-    else {
-        return failed(API, operation, subject, error);
-    };
-    let reasons = canceled.cancellation_reasons();
-    let reason = REASONS
-        .iter()
-        .find(|(code, _)| reasons.iter().any(|reason| reason.code() == Some(code)));
-    match reason {
-        Some((code, meaning)) => {
-            let code = format!("TransactionCanceledException/{code}");
-            DYNAMODB.port_error(API, operation, subject, error, Some(code), *meaning)
-        }
-        None => failed(API, operation, subject, error),
-    }
-}
-
 const CHANGED: Meaning = Meaning::new(
     ErrorKind::Conflict,
     "the row is not as it was read; read it again",
@@ -67,25 +35,6 @@ const BUSY: Meaning = Meaning::new(
 const FULL: Meaning = Meaning::new(
     ErrorKind::Exhausted,
     "the rows under one key are at the limit of DynamoDB; remove some",
-);
-
-/// Why an item cancelled its transaction. What would fail again comes first,
-/// because a retry that the last ones ask for could not help.
-const REASONS: [(&str, Meaning); 8] = [
-    ("ValidationError", MALFORMED),
-    ("AccessDenied", TABLE_DENIED),
-    ("ItemCollectionSizeLimitExceeded", FULL),
-    ("ConditionalCheckFailed", CHANGED),
-    ("DuplicateItem", CHANGED),
-    ("TransactionConflict", BUSY),
-    ("ProvisionedThroughputExceeded", SLOW_DOWN),
-    ("ThrottlingError", SLOW_DOWN),
-];
-
-const TABLE_DENIED: Meaning = Meaning::new(
-    ErrorKind::Denied,
-    "the role of this program may not write one of the tables; compare its policy with the one \
-     that Lunora needs",
 );
 
 fn meaning(code: &str) -> Option<Meaning> {
@@ -118,7 +67,6 @@ fn meaning(code: &str) -> Option<Meaning> {
 mod tests {
     use aws_sdk_dynamodb::{Client, types::AttributeValue};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
-    use aws_smithy_runtime_api::http::StatusCode;
     use aws_smithy_types::retry::RetryConfig;
 
     use super::*;
@@ -136,33 +84,6 @@ mod tests {
         });
         let call = client.put_item().table_name("table").item("text", secret());
         failed("PutItem", "store", "a row", &call.send().await.unwrap_err())
-    }
-
-    async fn transact(reasons: &'static [&'static str]) -> PortError {
-        let rule = mock!(Client::transact_write_items).then_http_response(|| {
-            let reasons: Vec<_> = reasons
-                .iter()
-                .map(|code| {
-                    format!(
-                        r#"{{"Code":"{code}","Message":"{CANARY}","Item":{{"k":{{"S":"{CANARY}"}}}}}}"#
-                    )
-                })
-                .collect();
-            let body = format!(
-                r#"{{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-                "Message":"{CANARY}","CancellationReasons":[{}]}}"#,
-                reasons.join(",")
-            );
-            HttpResponse::new(StatusCode::try_from(400).unwrap(), body.into())
-        });
-        let once = RetryConfig::standard().with_max_attempts(1);
-        let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&rule], |config| {
-            config.retry_config(once.clone())
-        });
-        let call = client
-            .transact_write_items()
-            .set_transact_items(Some(vec![]));
-        transaction_failed("store", "two rows", &call.send().await.unwrap_err())
     }
 
     #[tokio::test]
@@ -199,34 +120,5 @@ mod tests {
         let error = put(400, "ResourceNotFoundException").await;
 
         assert!(cause(&error).hint().contains("AWS_REGION"), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn a_transaction_has_the_kind_of_the_reason_that_lasts_longest() {
-        let table: [(&'static [&'static str], _); 6] = [
-            (&["None", "ConditionalCheckFailed"], ErrorKind::Conflict),
-            (&["TransactionConflict", "None"], ErrorKind::Unavailable),
-            (
-                &["TransactionConflict", "ConditionalCheckFailed"],
-                ErrorKind::Conflict,
-            ),
-            (&["ThrottlingError"], ErrorKind::Unavailable),
-            (
-                &["ConditionalCheckFailed", "ValidationError"],
-                ErrorKind::Invalid,
-            ),
-            (&["NobodyKnowsThisOne"], ErrorKind::Unexpected),
-        ];
-        for (reasons, kind) in table {
-            let error = transact(reasons).await;
-
-            assert_eq!(error.kind(), kind, "{reasons:?}");
-            assert!(!printed(&error).contains(CANARY), "{}", printed(&error));
-        }
-        let error = transact(&["None", "ConditionalCheckFailed"]).await;
-        assert_eq!(
-            cause(&error).code(),
-            Some("TransactionCanceledException/ConditionalCheckFailed")
-        );
     }
 }

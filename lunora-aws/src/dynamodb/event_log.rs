@@ -14,12 +14,15 @@
 //!
 //! An event is given its `expires_at` when the next one is there; the last one
 //! stays, however old, because the next place is counted from it.
+//!
+//! An event that this version cannot read stands in its place as
+//! [`Unknown`](EventKind::Unknown), so that what comes after it is read.
 
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use lunora_core::{
     domain::{Event, EventKind, EventSeq, NewEvent},
     port::{ErrorKind, EventLog, PortError},
@@ -27,6 +30,7 @@ use lunora_core::{
 
 use super::{
     attribute::{BadAttribute, Item, from_text, id_text, parsed, text, there, time},
+    client::discreet,
     control_store::{EXPIRES_AT, expiry},
     error::failed,
     expression::{Expression, is_refused},
@@ -62,7 +66,7 @@ impl DynamoDbEventLog {
     /// Works on that table, with that client.
     #[must_use]
     pub fn new(client: Client, table: TableName) -> Self {
-        let stays = Self::STAYS;
+        let (client, stays) = (discreet(&client), Self::STAYS);
         Self {
             client,
             table,
@@ -134,7 +138,7 @@ impl DynamoDbEventLog {
     }
 
     /// Lets the event before this one go when its time comes.
-    async fn let_go(&self, seq: EventSeq, at: jiff::Timestamp) {
+    async fn let_go(&self, seq: EventSeq, at: Timestamp) {
         let (Some(expires), Some(before)) = (expiry(at, self.stays), seq.0.checked_sub(1)) else {
             return;
         };
@@ -197,23 +201,20 @@ fn seq(item: &Item) -> Result<EventSeq, BadAttribute> {
         .ok_or(BadAttribute::new(Place::SK, "the place of an event"))
 }
 
+/// An event, of which not everything may be readable; its place is.
 fn event(item: &Item) -> Result<Event, BadAttribute> {
-    let bad = BadAttribute::new;
-    let destination = match there(item, "destination") {
-        None => None,
-        Some(_) => Some(parsed(item, "destination").ok_or(bad("destination", "an id"))?),
-    };
-    let by = match there(item, "by") {
-        None => None,
-        Some(_) => Some(parsed(item, "by").ok_or(bad("by", "a short text"))?),
-    };
-    let kind: Option<EventKind> =
-        text(item, "event").and_then(|json| serde_json::from_str(json).ok());
+    let is_said = |name| there(item, name).is_some();
+    let (destination, by) = (parsed(item, "destination"), parsed(item, "by"));
+    let at = time(item, "at");
+    let kind = text(item, "event").and_then(|json| serde_json::from_str(json).ok());
+    let is_whole = at.is_some()
+        && destination.is_some() == is_said("destination")
+        && by.is_some() == is_said("by");
     let event = NewEvent {
-        at: time(item, "at").ok_or(bad("at", "a time"))?,
+        at: at.unwrap_or(Timestamp::UNIX_EPOCH),
         destination,
         by,
-        kind: kind.ok_or(bad("event", "the JSON of an event that this version knows"))?,
+        kind: kind.filter(|_| is_whole).unwrap_or(EventKind::Unknown),
     };
     Ok(Event {
         seq: seq(item)?,
@@ -296,5 +297,59 @@ impl fmt::Debug for DynamoDbEventLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("DynamoDbEventLog");
         debug.field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lunora_testkit::sample;
+
+    use super::*;
+
+    fn changed(name: &str, value: Option<AttributeValue>) -> Event {
+        let mut item = from_event(EventSeq(7), &sample::new_event(1), "x");
+        match value {
+            Some(value) => item.insert(name.to_owned(), value),
+            None => item.remove(name),
+        };
+        let event = event(&item).unwrap();
+        assert_eq!(event.seq, EventSeq(7));
+        event
+    }
+
+    #[test]
+    fn an_event_of_a_kind_that_is_not_known_is_in_its_place() {
+        for json in [r#"{"type":"of_the_future","x":{"y":[1]}}"#, "{}", "null", "canary"] {
+            let event = changed("event", Some(from_text(json))).event;
+            let expected = NewEvent {
+                kind: EventKind::Unknown,
+                ..sample::new_event(1)
+            };
+            assert_eq!(event, expected, "{json}");
+        }
+        let missing = changed("event", None);
+        assert_eq!(missing.event.kind, EventKind::Unknown);
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_read_is_in_its_place() {
+        let bad = || Some(AttributeValue::Bool(true));
+        let unknown = NewEvent {
+            kind: EventKind::Unknown,
+            ..sample::new_event(1)
+        };
+        for value in [None, bad(), Some(from_text("yesterday"))] {
+            let expected = NewEvent {
+                at: Timestamp::UNIX_EPOCH,
+                ..unknown.clone()
+            };
+            assert_eq!(changed("at", value).event, expected);
+        }
+        let expected = NewEvent {
+            destination: None,
+            ..unknown.clone()
+        };
+        assert_eq!(changed("destination", bad()).event, expected);
+        assert_eq!(changed("by", bad()).event, unknown);
     }
 }

@@ -20,7 +20,7 @@ use lunora_core::{
 };
 
 use super::{
-    attribute::{Item, count, from_count, from_text, parsed, words},
+    attribute::{BadAttribute, Item, count, from_count, from_text, parsed, there, words},
     row::{Edits, Part},
 };
 
@@ -73,6 +73,8 @@ pub(super) struct LegCodec<'a> {
 /// A leg as it is stored.
 struct Found {
     url: PushUrl,
+    /// Whether the text has the mask where its tail would be.
+    is_masked: bool,
     tail: Hidden,
     key: Hidden,
 }
@@ -152,6 +154,26 @@ impl LegAttributes {
         SecretName::StreamKey(id.clone(), self.leg)
     }
 
+    /// Refuses what would be taken for none by [`read`](Self::read), or for a URL
+    /// without a hidden part, and is neither.
+    pub(super) fn check(self, item: &Item, codec: LegCodec<'_>) -> Result<(), BadAttribute> {
+        for name in [self.url, self.key_param] {
+            if there(item, name).is_some_and(|value| !value.is_s()) {
+                return Err(BadAttribute::new(name, "a text"));
+            }
+        }
+        if words(item, self.url).is_none() {
+            return Ok(());
+        }
+        let found = self.find(item, codec);
+        let found = found.ok_or(BadAttribute::new(self.url, "a push URL"))?;
+        if found.is_masked && matches!(found.tail, Hidden::Nowhere) {
+            let expected = "a push URL whose hidden part is known";
+            return Err(BadAttribute::new(self.url, expected));
+        }
+        Ok(())
+    }
+
     /// The leg, if it has a URL that can be used.
     ///
     /// One that nobody can push to, such as `http://…`, is as none: the row stays
@@ -197,20 +219,37 @@ impl LegAttributes {
             KeyInput::Omitted
         };
         let PushAddress { url, tail, key } = PushAddress::parse(text, input).ok()?;
+        let is_masked = matches!(tail, Edit::Keep);
         let tail = match tail {
             Edit::Set(text) => Hidden::InUrl(text),
             Edit::Keep | Edit::Clear => kept_tail.map_or(Hidden::Nowhere, Hidden::Kept),
         };
         let key = match key {
             Edit::Set(key) => Hidden::InUrl(key.as_secret().clone()),
-            Edit::Keep | Edit::Clear if has_param => {
-                let kept = self.key.read(item);
-                let unread = || SecretRef::unread(&self.key_name(codec.id), codec.hash_key);
-                Hidden::Kept(kept.unwrap_or_else(unread))
-            }
+            Edit::Keep | Edit::Clear if has_param => Hidden::Kept(self.kept_key(item, codec)),
             Edit::Keep | Edit::Clear => Hidden::Nowhere,
         };
-        Some(Found { url, tail, key })
+        Some(Found {
+            url,
+            is_masked,
+            tail,
+            key,
+        })
+    }
+
+    /// The key in the parameter that the row names.
+    fn kept_key(self, item: &Item, codec: LegCodec<'_>) -> SecretRef {
+        let unread = || SecretRef::unread(&self.key_name(codec.id), codec.hash_key);
+        self.key.read(item).unwrap_or_else(unread)
+    }
+
+    /// The key that a row has beside no URL that can be used, where nobody sees it.
+    ///
+    /// Who gives such a leg a URL and says nothing of a key knows of none, and so
+    /// has not asked for it to go (rule 22).
+    pub(super) fn key_of_nothing(self, item: &Item, codec: LegCodec<'_>) -> Option<SecretRef> {
+        let is_hidden = words(item, self.key_param).is_some() && self.find(item, codec).is_none();
+        is_hidden.then(|| self.kept_key(item, codec))
     }
 
     /// The attributes of a leg none of whose secrets stands in its URL.
@@ -254,6 +293,11 @@ impl LegAttributes {
         let same_key = now.is_some_and(|now| now.key == leg.key);
         if same_key && words(raw, self.key_param).is_some() {
             edits.remove(self.key_param);
+        }
+        if leg.key.is_none() && self.key_of_nothing(raw, codec).is_some() {
+            for name in [self.key_param, self.key.version, self.key.digest] {
+                edits.remove(name);
+            }
         }
         // Old clients know NULL where we would say nothing.
         for name in [self.url, self.key_param] {

@@ -13,11 +13,15 @@
 //!
 //! What is read is read strongly, and a listing follows all pages.
 //!
-//! The SDK prints requests and replies at TRACE, and rows of old clients may hold
-//! secrets: cap `aws_smithy_runtime` and its kin at DEBUG.
+//! No row is in an error, in a `Debug`, or in what is traced, by us or by the SDK,
+//! but for one line: where AWS refuses a call and quotes what it was sent,
+//! `aws_smithy_runtime::client::orchestrator` traces its words at `TRACE`. The
+//! environment variables `LOG_SENSITIVE_BODIES` and `LOG_SIGNABLE_BODY` make the
+//! SDK print bodies, and must not be set.
 
 mod attribute;
 mod change;
+mod client;
 mod control_repo;
 mod control_store;
 mod destination_repo;

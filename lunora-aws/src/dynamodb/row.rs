@@ -24,7 +24,8 @@ pub(super) trait Row: Record<Id: FromStr<Err = IdError>> {
     const PLACE: Place;
 
     /// What can change, each part by itself. No part depends on another one's
-    /// attributes, neither when it is read nor when it is written.
+    /// attributes, neither when it is read nor when it is written; but by what one
+    /// says, a row may be refused for what another one lacks.
     const PARTS: &'static [Part];
 
     /// Reads a row of others or ours.
@@ -42,6 +43,13 @@ pub(super) trait Row: Record<Id: FromStr<Err = IdError>> {
     fn edits(&self, part: &Part, stored: &Stored<'_>, codec: &Self::Codec) -> Edits {
         let _ = codec;
         part.differences(stored)
+    }
+
+    /// What it will be, written over that row, if the row has something that
+    /// nobody could read in it, and that is to stay.
+    fn over(&self, raw: &Item, codec: &Self::Codec) -> Option<Self> {
+        let _ = (raw, codec);
+        None
     }
 }
 

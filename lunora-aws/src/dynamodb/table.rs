@@ -13,6 +13,7 @@ use lunora_core::{
 use super::{
     attribute::{BadAttribute, Item, id_text},
     change::{Change, Refusal},
+    client::{discreet, unlogged},
     error::failed,
     expression::{Expression, is_refused},
     page_token,
@@ -45,7 +46,7 @@ const PAGE_MAX: u32 = 1_000;
 impl<R: Row> Table<R> {
     pub(super) fn new(client: Client, name: TableName, codec: R::Codec, hash_key: HashKey) -> Self {
         Self {
-            client,
+            client: discreet(&client),
             name,
             codec,
             hash_key,
@@ -75,7 +76,7 @@ impl<R: Row> Table<R> {
     pub(super) async fn item(&self, id: &R::Id) -> Result<Option<Item>, PortError> {
         let call = self.client.get_item().table_name(self.name.as_str());
         let call = call.set_key(Some(R::PLACE.key(&id.to_string())));
-        let answer = call.consistent_read(true).send().await;
+        let answer = unlogged(call.consistent_read(true).send()).await;
         let answer =
             answer.map_err(|error| failed("GetItem", "read", Self::subject(id), &error))?;
         Ok(answer.item)
@@ -280,7 +281,7 @@ impl<R: Row> Table<R> {
     ) -> Result<(Vec<Item>, Option<Item>), PortError> {
         let call = self.client.scan().table_name(self.name.as_str());
         let call = call.consistent_read(true).limit(limit);
-        let answer = call.set_exclusive_start_key(start).send().await;
+        let answer = unlogged(call.set_exclusive_start_key(start).send()).await;
         let answer = answer.map_err(|error| failed("Scan", "list", self.all(), &error))?;
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
@@ -299,7 +300,7 @@ impl<R: Row> Table<R> {
         let call = call.key_condition_expression(condition);
         let call = call.set_expression_attribute_names(expression.names());
         let call = call.set_expression_attribute_values(expression.values());
-        let answer = call.set_exclusive_start_key(start).send().await;
+        let answer = unlogged(call.set_exclusive_start_key(start).send()).await;
         let answer = answer.map_err(|error| failed("Query", "list", self.all(), &error))?;
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }

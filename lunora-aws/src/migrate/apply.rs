@@ -15,7 +15,7 @@ use super::{
     Migrator, Phase, Progress, ProgressFn, RowChange, TableKind, Tally, UnreadableRow,
     census::Census,
     implied::Values,
-    record::{Records, met},
+    record::{self, MARKER, Records, met},
     survey::Survey,
     turn::Turn,
 };
@@ -70,7 +70,9 @@ impl MigrationReport {
     /// Whether a person has to look at something.
     #[must_use]
     pub fn leaves_something(&self) -> bool {
-        !self.unreadable.is_empty() || !self.presets_taken.is_empty()
+        !self.unreadable.is_empty()
+            || !self.presets_taken.is_empty()
+            || !self.proof.iter().all(Proof::holds)
     }
 }
 
@@ -89,44 +91,68 @@ impl Migrator {
         progress: &mut ProgressFn<'_>,
     ) -> Result<MigrationReport, MigrateError> {
         self.refuse_unready().await?;
-        let (id, first) = match self.current().await? {
-            Some(current) => (current.unfinished.id, None),
-            None => {
-                let now = self.clock.now();
-                let survey = self.survey(&Records::default(), now, progress).await?;
-                if !survey.finds_work() {
-                    return Ok(nothing_to_do(survey));
+        for _ in 0..TRIES_MAX {
+            let now = self.clock.now();
+            let id = match self.current().await? {
+                Some(current) => current.unfinished.id,
+                None => {
+                    let survey = self.look(&Records::default(), now, progress).await?;
+                    if !survey.finds_work() {
+                        return Ok(nothing_to_do(survey));
+                    }
+                    MigrationId::mint(now, self.ids.mint())
                 }
-                let id = MigrationId::mint(now, self.ids.mint());
-                (id, Some((now, survey)))
+            };
+            let mut turn = self.take_turn(&id, Doing::Applying).await?;
+            let outcome = self.apply_in(&mut turn, now, backup, progress).await;
+            if let Some(report) = self.close(turn, outcome).await? {
+                return Ok(report);
             }
-        };
-        let mut turn = self.take_turn(&id, Doing::Applying).await?;
-        let outcome = self.apply_in(&mut turn, first, backup, progress).await;
-        self.close(turn, outcome).await
+        }
+        Err(MigrateError::TurnLost)
     }
 
-    /// Adds what is missing: what the first look saw, or, where another process
-    /// stopped, what is still to be done.
+    async fn look(
+        &self,
+        ours: &Records,
+        at: Timestamp,
+        progress: &mut ProgressFn<'_>,
+    ) -> Result<Survey, PortError> {
+        let mut survey = self.survey(ours, at, progress).await?;
+        self.respect_removals(&mut survey).await?;
+        Ok(survey)
+    }
+
+    /// Adds what is missing; none if another process ended it meanwhile.
     async fn apply_in(
         &self,
         turn: &mut Turn,
-        first: Option<(Timestamp, Survey)>,
+        now: Timestamp,
         backup: &BackupPolicy,
         progress: &mut ProgressFn<'_>,
-    ) -> Result<MigrationReport, MigrateError> {
-        let resumed = first.is_none();
-        let (mut records, at, survey) = match first {
-            Some((at, survey)) => (Records::default(), at, survey),
+    ) -> Result<Option<MigrationReport>, MigrateError> {
+        let id = turn.id.clone();
+        let begun = self.entry(&id).await?;
+        let (at, mut records) = match &begun {
+            None => (now, Records::of(&id)),
+            Some(entry) if entry.state == MigrationState::Applying => {
+                self.claim(turn, entry, MigrationState::Applying).await?;
+                (entry.began_at, self.records(&id).await?)
+            }
+            Some(_) => return Ok(None),
+        };
+        // Also if this process looked before: another one may have done it meanwhile.
+        let survey = self.look(&records, at, progress).await?;
+        let resumed = begun.is_some();
+        let mut entry = match begun {
+            Some(entry) => entry,
+            None if !survey.finds_work() => return Ok(Some(nothing_to_do(survey))),
             None => {
-                let records = self.records(&turn.id).await?;
-                let entry = self.entry(&turn.id).await?;
-                let at = entry.map_or_else(|| self.clock.now(), |it| it.began_at);
-                let survey = self.survey(&records, at, progress).await?;
-                (records, at, survey)
+                let census = survey.census.iter();
+                let before = census.map(|(kind, census)| (*kind, census.tally()));
+                self.begin(turn, at, &before.collect()).await?
             }
         };
-        let mut entry = self.begun(turn, at, &survey).await?;
         self.protect(turn, &mut entry, &survey, backup, progress)
             .await?;
         let rows = self
@@ -134,12 +160,10 @@ impl Migrator {
             .await?;
         let (presets, taken) = self.add_presets(turn, &survey, &mut records).await?;
         let after = self.count(&records, Phase::Verifying, progress).await?;
-        self.keep_turn(turn).await?;
-        let ended = Some(self.clock.now());
-        self.set_state(&turn.id, MigrationState::Applied, ended)
-            .await?;
-        Ok(MigrationReport {
-            id: Some(turn.id.clone()),
+        let (from, to) = (MigrationState::Applying, MigrationState::Applied);
+        self.set_state(turn, from, to, self.clock.now()).await?;
+        Ok(Some(MigrationReport {
+            id: Some(id),
             resumed,
             proof: proofs(&entry, &survey.census, &after),
             backups: entry.backups,
@@ -148,24 +172,7 @@ impl Migrator {
             presets,
             presets_taken: survey.taken.into_iter().chain(taken).collect(),
             unreadable: survey.unreadable,
-        })
-    }
-
-    /// Writes down that the migration begins, unless it says so already.
-    async fn begun(
-        &self,
-        turn: &mut Turn,
-        at: Timestamp,
-        survey: &Survey,
-    ) -> Result<MigrationEntry, MigrateError> {
-        self.keep_turn(turn).await?;
-        let before = survey
-            .census
-            .iter()
-            .map(|(kind, census)| (*kind, census.tally()));
-        self.begin(&turn.id, at, &before.collect()).await?;
-        let entry = self.entry(&turn.id).await?;
-        entry.ok_or_else(|| MigrateError::Unknown(turn.id.clone()))
+        }))
     }
 
     /// Sees to it that there is a backup of all that is going to be changed.
@@ -198,7 +205,7 @@ impl Migrator {
                 }
             }
             BackupPolicy::Skip { responsible } => {
-                self.note_no_backup(&turn.id, responsible.as_str()).await?;
+                self.note_no_backup(turn, responsible.as_str()).await?;
                 entry.without_backup_says = Some(responsible.to_string());
             }
         }
@@ -223,8 +230,7 @@ impl Migrator {
             steps.next().await;
             let added = self.complete_row(turn, id, missing.clone()).await?;
             if !added.is_empty() {
-                let of_row = records.rows.entry(id.clone()).or_default();
-                of_row.extend(added.clone());
+                records.rows.insert(id.clone(), added.clone());
                 let (id, attributes) = (id.clone(), added.into_keys().collect());
                 changed.push(RowChange { id, attributes });
             }
@@ -245,77 +251,87 @@ impl Migrator {
         mut missing: Values,
     ) -> Result<Values, MigrateError> {
         for _ in 0..TRIES_MAX {
-            self.keep_turn(turn).await?;
-            self.record_row(&turn.id, id, &missing).await?;
-            let there = match self.add_to_row(id, &missing).await? {
+            self.record_row(turn, id, &missing).await?;
+            let there = match self.add_to_row(turn, id, &missing).await? {
                 Outcome::Done => return Ok(missing),
                 Outcome::Met(item) => item.unwrap_or_default(),
             };
-            // All of them are added at once or none, so if all are there as ours are,
-            // this is our own write, whose reply was lost.
-            if missing
-                .iter()
-                .all(|(name, value)| there.get(name) == Some(value))
-            {
-                return Ok(missing);
+            match record::text(&there, MARKER) {
+                // It is our own write, whose reply was lost, whatever others made of it since.
+                Some(by) if by == turn.id.as_str() => return Ok(missing),
+                // Another migration was here, or there is no row any more.
+                Some(_) => missing.clear(),
+                None => {
+                    missing.retain(|name, _| !there.is_empty() && !there.contains_key(name));
+                }
             }
-            let mut still = missing.clone();
-            still.retain(|name, _| !there.is_empty() && !there.contains_key(name));
-            let theirs = missing.keys().filter(|name| !still.contains_key(*name));
-            self.retract_row(&turn.id, id, theirs).await?;
-            if still.is_empty() {
-                return Ok(still);
+            // What was recorded is not written, so that it can be taken back.
+            if missing.is_empty() {
+                break;
             }
-            missing = still;
         }
-        self.retract_row(&turn.id, id, missing.keys()).await?;
+        self.record_row(turn, id, &Values::new()).await?;
+        if missing.is_empty() {
+            return Ok(missing);
+        }
         let subject = format_args!("destination {id}, which others keep changing");
         Err(PortError::new(ErrorKind::Conflict, "complete", subject).into())
     }
 
-    async fn add_to_row(&self, id: &str, missing: &Values) -> Result<Outcome, PortError> {
-        let written = || async {
-            let mut expression = Expression::default();
-            let (mut sets, mut conditions) = (Vec::new(), vec![expression.exists(ID)]);
-            for (attribute, value) in missing {
-                conditions.push(expression.is(attribute, None));
-                let name = expression.name(attribute);
-                sets.push(format!("{name} = {}", expression.value(value.clone())));
-            }
-            let update = format!("SET {}", sets.join(", "));
-            self.update_row(id, update, &conditions, &expression).await
-        };
-        self.pace.patiently(written).await
+    async fn add_to_row(
+        &self,
+        turn: &mut Turn,
+        id: &str,
+        missing: &Values,
+    ) -> Result<Outcome, MigrateError> {
+        let mut expression = Expression::default();
+        let mut conditions = vec![expression.exists(ID), expression.is(MARKER, None)];
+        let marker = record::marker(&turn.id);
+        let name = expression.name(MARKER);
+        let mut sets = vec![format!("{name} = {}", expression.value(marker))];
+        for (attribute, value) in missing {
+            conditions.push(expression.is(attribute, None));
+            let name = expression.name(attribute);
+            sets.push(format!("{name} = {}", expression.value(value.clone())));
+        }
+        let update = format!("SET {}", sets.join(", "));
+        self.update_row(turn, id, &update, &conditions, &expression)
+            .await
     }
 
     /// Changes a destination in a plain `UpdateItem`. In a transaction with its
     /// record, other clients' writes of that row would fail meanwhile.
     pub(super) async fn update_row(
         &self,
+        turn: &mut Turn,
         id: &str,
-        update: String,
+        update: &str,
         conditions: &[String],
         expression: &Expression,
-    ) -> Result<Outcome, PortError> {
-        let call = self.client.update_item();
-        let call = call.table_name(self.tables.destinations.as_str());
-        let call = call.key(ID, AttributeValue::S(id.to_owned()));
-        let call = call.update_expression(update);
-        let call = call.condition_expression(conditions.join(" AND "));
-        let call = call.set_expression_attribute_names(expression.names());
-        let call = call.set_expression_attribute_values(expression.values());
-        let call = call
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match call.send().await {
-            Ok(_) => Ok(Outcome::Done),
-            Err(error) => match error.as_service_error().and_then(met) {
-                Some(item) => Ok(Outcome::Met(item)),
-                None => {
-                    let subject = format_args!("destination {id}");
-                    Err(stored::failed("UpdateItem", "complete", subject, &error))
-                }
-            },
-        }
+    ) -> Result<Outcome, MigrateError> {
+        let written = || async {
+            let call = self.client.update_item();
+            let call = call.table_name(self.tables.destinations.as_str());
+            let call = call.key(ID, AttributeValue::S(id.to_owned()));
+            let call = call.update_expression(update);
+            let call = call.condition_expression(conditions.join(" AND "));
+            let call = call.set_expression_attribute_names(expression.names());
+            let call = call.set_expression_attribute_values(expression.values());
+            let call = call.return_values_on_condition_check_failure(
+                ReturnValuesOnConditionCheckFailure::AllOld,
+            );
+            match call.send().await {
+                Ok(_) => Ok(Outcome::Done),
+                Err(error) => match error.as_service_error().and_then(met) {
+                    Some(item) => Ok(Outcome::Met(item)),
+                    None => {
+                        let subject = format_args!("destination {id}");
+                        Err(stored::failed("UpdateItem", "change", subject, &error))
+                    }
+                },
+            }
+        };
+        self.write(turn, written).await
     }
 
     /// Adds presets; returns those that it added, and those whose id was taken meanwhile.
@@ -327,13 +343,14 @@ impl Migrator {
     ) -> Result<(Vec<String>, Vec<String>), MigrateError> {
         let (mut added, mut taken) = (Vec::new(), Vec::new());
         for (id, row) in &survey.seeds {
-            self.keep_turn(turn).await?;
-            self.record_seed(&turn.id, id, row).await?;
-            if self.add_preset(id, row).await? {
-                records.seeds.insert(id.clone(), row.clone());
+            let mut row = row.clone();
+            row.insert(MARKER.to_owned(), record::marker(&turn.id));
+            self.record_seed(turn, id, Some(&row)).await?;
+            if self.add_preset(turn, id, &row).await? {
+                records.seeds.insert(id.clone(), row);
                 added.push(id.clone());
             } else {
-                self.retract_seed(&turn.id, id).await?;
+                self.record_seed(turn, id, None).await?;
                 taken.push(id.clone());
             }
         }
@@ -341,7 +358,12 @@ impl Migrator {
     }
 
     /// Adds a preset, unless something else has its id; says whether it did.
-    async fn add_preset(&self, id: &str, row: &Item) -> Result<bool, PortError> {
+    pub(super) async fn add_preset(
+        &self,
+        turn: &mut Turn,
+        id: &str,
+        row: &Item,
+    ) -> Result<bool, MigrateError> {
         let written = || async {
             let mut expression = Expression::default();
             let condition = expression.is(TableKind::Presets.key()[0], None);
@@ -361,7 +383,8 @@ impl Migrator {
                 Err(error) => match error.as_service_error() {
                     // It may be our own, whose reply was lost.
                     Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
-                        Ok(refusal.item() == Some(row))
+                        let there = refusal.item().and_then(|it| it.get(MARKER));
+                        Ok(there.is_some() && there == row.get(MARKER))
                     }
                     _ => {
                         let subject = format_args!("preset {id}");
@@ -370,7 +393,7 @@ impl Migrator {
                 },
             }
         };
-        self.pace.patiently(written).await
+        self.write(turn, written).await
     }
 }
 

@@ -72,22 +72,28 @@ impl Migrator {
         if entry.backups.contains_key(&kind) {
             return Ok(());
         }
-        self.keep_turn(turn).await?;
         let table = kind.name(&self.tables);
         let no_backup = |source: PortError| MigrateError::NoBackup {
             table: table.to_string(),
             source,
         };
+        let not_made = |error| match error {
+            MigrateError::Port(source) => no_backup(source),
+            other => other,
+        };
         // Named after the migration, so that one that was begun before a crash is found.
         let name = format!("lunora-{}-{kind}", turn.id);
         let arn = match self.find_backup(kind, &name).await.map_err(no_backup)? {
             Some(arn) => arn,
-            None => self.create_backup(kind, &name).await.map_err(no_backup)?,
+            None => self
+                .create_backup(turn, kind, &name)
+                .await
+                .map_err(not_made)?,
         };
         for _ in 0..LOOKS_MAX {
             match self.backup_status(kind, &arn).await.map_err(no_backup)? {
                 Some(BackupStatus::Available) => {
-                    self.note_backup(&turn.id, kind, &arn).await?;
+                    self.note_backup(turn, kind, &arn).await?;
                     entry.backups.insert(kind, arn);
                     return Ok(());
                 }
@@ -132,7 +138,12 @@ impl Migrator {
         }
     }
 
-    async fn create_backup(&self, kind: TableKind, name: &str) -> Result<String, PortError> {
+    async fn create_backup(
+        &self,
+        turn: &mut Turn,
+        kind: TableKind,
+        name: &str,
+    ) -> Result<String, MigrateError> {
         let table = kind.name(&self.tables);
         let made = || async {
             let call = self.client.create_backup().table_name(table.as_str());
@@ -141,7 +152,7 @@ impl Migrator {
                 stored::failed("CreateBackup", "back up", subject, &error)
             })
         };
-        let answer = self.pace.patiently(made).await?;
+        let answer = self.write(turn, made).await?;
         let details = answer.backup_details.ok_or_else(|| {
             let kind = lunora_core::port::ErrorKind::Unexpected;
             PortError::new(kind, "back up", format_args!("table {table}"))

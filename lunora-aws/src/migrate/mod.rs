@@ -3,8 +3,8 @@
 //! Nothing here is needed to run: every reader takes a missing attribute for what
 //! it means. [`Migrator::plan`] tells what would change and writes nothing;
 //! [`Migrator::apply`] backs up what it is going to change, records what it is
-//! about to add, and adds it, but only where nothing is;
-//! [`Migrator::undo`] removes exactly that. Each can be run again after a crash at
+//! about to add, and adds it, but only where nothing is, with the migration's id
+//! beside it; [`Migrator::undo`] removes exactly what has that id. Each can be run again after a crash at
 //! any call, while other clients read and write the same rows.
 //!
 //! No value of a row is in any report or error, only ids, names of attributes,
@@ -22,6 +22,7 @@ mod record;
 mod survey;
 mod table;
 mod turn;
+mod twin;
 mod undo;
 
 use std::{fmt, sync::Arc};
@@ -53,8 +54,6 @@ pub struct Migrator {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     pace: Pace,
-    /// What tells this process from every other.
-    holder: String,
 }
 
 impl Migrator {
@@ -67,7 +66,6 @@ impl Migrator {
         ids: Arc<dyn IdSource>,
     ) -> Self {
         Self {
-            holder: format!("{:032x}", ids.mint()),
             client,
             tables: config.tables.clone(),
             clock,

@@ -16,7 +16,8 @@ pub struct Pace {
 
 /// How often a call is made, the attempts of the SDK within each not counted.
 const TRIES_MAX: u32 = 6;
-/// The longest wait between two of them; a turn lasts longer than all of them.
+/// The longest wait between two of them. All of them may outlast a turn, each
+/// attempt of the SDK being 5 s; what is written asks for the turn before each.
 const WAIT_MAX: Duration = Duration::from_secs(8);
 
 impl Default for Pace {
@@ -38,17 +39,24 @@ impl Pace {
         T: Send,
         F: Future<Output = Result<T, PortError>> + Send,
     {
-        let mut wait = self.first_wait;
-        for _ in 1..TRIES_MAX {
+        let mut waits = self.waits();
+        loop {
             match call().await {
-                Err(error) if error.kind() == ErrorKind::Unavailable => {
-                    sleep(error.retry_after().unwrap_or(wait).min(WAIT_MAX)).await;
-                    wait = WAIT_MAX.min(wait * 2);
-                }
-                outcome => return outcome,
+                Ok(answer) => return Ok(answer),
+                Err(error) => match waits.after(&error) {
+                    Some(wait) => sleep(wait).await,
+                    None => return Err(error),
+                },
             }
         }
-        call().await
+    }
+
+    /// The waits between the tries of one call.
+    pub(super) const fn waits(&self) -> Waits {
+        Waits {
+            next: self.first_wait,
+            left: TRIES_MAX - 1,
+        }
     }
 
     pub(super) fn row_by_row(&self) -> Steps {
@@ -56,6 +64,25 @@ impl Pace {
             each: Duration::from_secs(1) / self.rows_per_second.get(),
             next: Instant::now(),
         }
+    }
+}
+
+/// How long it is from one try of a call to the next.
+pub(super) struct Waits {
+    next: Duration,
+    left: u32,
+}
+
+impl Waits {
+    /// How long to wait after this error; none if the call is not made again.
+    pub(super) fn after(&mut self, error: &PortError) -> Option<Duration> {
+        if error.kind() != ErrorKind::Unavailable {
+            return None;
+        }
+        self.left = self.left.checked_sub(1)?;
+        let wait = error.retry_after().unwrap_or(self.next).min(WAIT_MAX);
+        self.next = WAIT_MAX.min(self.next * 2);
+        Some(wait)
     }
 }
 

@@ -91,9 +91,12 @@ impl Migrator {
             .iter()
             .all(|kind| readable.contains(kind))
         {
-            let survey = self
+            let mut survey = self
                 .survey(&Records::default(), self.clock.now(), progress)
                 .await?;
+            if readable.contains(&TableKind::Control) {
+                self.respect_removals(&mut survey).await?;
+            }
             tallies.extend(
                 survey
                     .census

@@ -8,21 +8,27 @@
 //! | `migration#<id>` | `presets#<id>` | a preset that was added, whole |
 //!
 //! The last two are written before what they tell of, so what was done is known
-//! after a crash at any call. They may tell of what was not done; undoing minds that.
+//! after a crash at any call. They may tell of what was not done: it was done
+//! exactly where the row itself has [`MARKER`] with the id of the migration, which
+//! is written by the same call as what was added.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::AttributeValue};
 use jiff::Timestamp;
 use lunora_core::port::{ErrorKind, PortError};
 use serde::Serialize;
 
-use super::{MigrationId, Migrator, TableKind, Tally, implied::Values};
+use super::{MigrateError, MigrationId, Migrator, TableKind, Tally, implied::Values, turn::Turn};
 use crate::dynamodb::stored::{self, Expression, Item, is_refused};
 
 pub(super) const PK: &str = "pk";
 pub(super) const SK: &str = "sk";
 pub(super) const ALL: &str = "migration";
+/// Who wrote a row last: the turn row, and that of a migration.
+pub(super) const HOLDER: &str = "holder";
+/// The attribute of a destination or preset that says which migration added to it.
+pub(super) const MARKER: &str = "lunora_migration";
 const STATE: &str = "state";
 const BEGAN: &str = "began_at";
 const ENDED: &str = "ended_at";
@@ -80,15 +86,40 @@ pub struct MigrationEntry {
     pub without_backup_says: Option<String>,
     /// What was counted before it changed anything.
     pub before: BTreeMap<TableKind, Tally>,
+    /// Who wrote its state.
+    #[serde(skip)]
+    pub(super) holder: Option<String>,
 }
 
 /// What a migration added, or was about to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Records {
+    /// By which.
+    pub(super) by: Option<MigrationId>,
     /// The attributes of destinations, by id.
     pub(super) rows: BTreeMap<String, Values>,
     /// Whole presets, by id.
     pub(super) seeds: BTreeMap<String, Item>,
+}
+
+impl Records {
+    pub(super) fn of(id: &MigrationId) -> Self {
+        Self {
+            by: Some(id.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the row itself says that this migration added to it.
+    pub(super) fn marked(&self, item: &Item) -> bool {
+        let by = self.by.as_ref().map(MigrationId::as_str);
+        by.is_some() && text(item, MARKER) == by
+    }
+}
+
+/// What a row has that this migration added to.
+pub(super) fn marker(id: &MigrationId) -> AttributeValue {
+    AttributeValue::S(id.to_string())
 }
 
 pub(super) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
@@ -122,7 +153,7 @@ impl Migrator {
 
     /// All migrations, the oldest first.
     pub(super) async fn entries(&self) -> Result<Vec<MigrationEntry>, PortError> {
-        let rows = self.control_rows(ALL, "the migrations").await?;
+        let rows = self.control_rows(ALL, "", "the migrations").await?;
         let entry = |(sk, item): (String, Item)| {
             // The other rows there are of whose turn it is.
             let id = sk.parse().ok()?;
@@ -131,20 +162,24 @@ impl Migrator {
         rows.into_iter().filter_map(entry).collect()
     }
 
-    /// Writes down that a migration begins. If it is written already, that stays.
+    /// Writes down that a migration begins.
     pub(super) async fn begin(
         &self,
-        id: &MigrationId,
+        turn: &mut Turn,
         began_at: Timestamp,
         before: &BTreeMap<TableKind, Tally>,
-    ) -> Result<(), PortError> {
+    ) -> Result<MigrationEntry, MigrateError> {
+        let id = turn.id.clone();
         let mut item = key(ALL, id.as_str());
-        let state = MigrationState::Applying.as_str();
-        item.insert(STATE.to_owned(), AttributeValue::S(state.to_owned()));
-        item.insert(BEGAN.to_owned(), AttributeValue::S(began_at.to_string()));
+        let mut set = |name: &str, text: String| {
+            item.insert(name.to_owned(), AttributeValue::S(text));
+        };
+        set(STATE, MigrationState::Applying.as_str().to_owned());
+        set(BEGAN, began_at.to_string());
+        set(HOLDER, turn.holder.clone());
         for (kind, tally) in before {
             let text = format!("{} {}", tally.rows, tally.sha256);
-            item.insert(format!("{COUNTED}{kind}"), AttributeValue::S(text));
+            set(&format!("{COUNTED}{kind}"), text);
         }
         let written = || async {
             let mut expression = Expression::default();
@@ -160,119 +195,175 @@ impl Migrator {
             match call.send().await {
                 Ok(_) => Ok(()),
                 Err(error) if is_refused(&error) => Ok(()),
-                Err(error) => Err(stored::failed("PutItem", "begin", subject(id), &error)),
+                Err(error) => Err(stored::failed("PutItem", "begin", subject(&id), &error)),
             }
         };
-        self.pace.patiently(written).await
+        self.write(turn, written).await?;
+        // The reply to our own write may have been lost, and the write repeated.
+        let entry = self.entry(&id).await?;
+        entry
+            .filter(|it| it.holder.as_deref() == Some(&*turn.holder))
+            .ok_or(MigrateError::TurnLost)
     }
 
-    /// Writes down how far a migration came.
+    /// Writes down that whoever has the turn goes on with a migration that is as it
+    /// was read. From here on no earlier holder changes its state.
+    pub(super) async fn claim(
+        &self,
+        turn: &mut Turn,
+        entry: &MigrationEntry,
+        state: MigrationState,
+    ) -> Result<(), MigrateError> {
+        let of = entry.holder.clone().map(AttributeValue::S);
+        self.change_state(turn, (entry.state, of), state, None)
+            .await
+    }
+
+    /// Writes down how far a migration came that whoever has the turn claimed.
     pub(super) async fn set_state(
         &self,
-        id: &MigrationId,
-        state: MigrationState,
+        turn: &mut Turn,
+        from: MigrationState,
+        to: MigrationState,
+        ended_at: Timestamp,
+    ) -> Result<(), MigrateError> {
+        let ours = AttributeValue::S(turn.holder.clone());
+        self.change_state(turn, (from, Some(ours)), to, Some(ended_at))
+            .await
+    }
+
+    async fn change_state(
+        &self,
+        turn: &mut Turn,
+        (from, of): (MigrationState, Option<AttributeValue>),
+        to: MigrationState,
         ended_at: Option<Timestamp>,
-    ) -> Result<(), PortError> {
-        let mut values = Values::from([(
-            STATE.to_owned(),
-            AttributeValue::S(state.as_str().to_owned()),
-        )]);
-        if let Some(at) = ended_at {
-            values.insert(ENDED.to_owned(), AttributeValue::S(at.to_string()));
+    ) -> Result<(), MigrateError> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let (id, ours) = (turn.id.clone(), text(&turn.holder));
+        let written = || async {
+            let mut expression = Expression::default();
+            let conditions = [
+                expression.is(STATE, Some(&text(from.as_str()))),
+                expression.is(HOLDER, of.as_ref()),
+            ];
+            let mut values = Values::from([
+                (STATE.to_owned(), text(to.as_str())),
+                (HOLDER.to_owned(), ours.clone()),
+            ]);
+            values.extend(ended_at.map(|at| (ENDED.to_owned(), text(&at.to_string()))));
+            let update = set(&values, &mut expression);
+            let call = self
+                .client
+                .update_item()
+                .table_name(self.tables.control.as_str());
+            let call = call
+                .set_key(Some(key(ALL, id.as_str())))
+                .update_expression(update)
+                .condition_expression(conditions.join(" AND "));
+            let call = call.set_expression_attribute_names(expression.names());
+            let call = call.set_expression_attribute_values(expression.values());
+            match call.send().await {
+                Ok(_) => Ok(true),
+                Err(error) if is_refused(&error) => Ok(false),
+                Err(error) => Err(stored::failed("UpdateItem", "record", subject(&id), &error)),
+            }
+        };
+        if self.write(turn, written).await? {
+            return Ok(());
         }
-        self.note(key(ALL, id.as_str()), &values, subject(id)).await
+        // The reply to our own write may have been lost, and the write repeated.
+        let there = self.entry(&id).await?;
+        let is_done =
+            there.is_some_and(|it| it.state == to && it.holder.as_deref() == Some(&*turn.holder));
+        is_done.then_some(()).ok_or(MigrateError::TurnLost)
     }
 
     pub(super) async fn note_backup(
         &self,
-        id: &MigrationId,
+        turn: &mut Turn,
         kind: TableKind,
         arn: &str,
-    ) -> Result<(), PortError> {
+    ) -> Result<(), MigrateError> {
         let values = Values::from([(format!("{BACKUP}{kind}"), AttributeValue::S(arn.to_owned()))]);
-        self.note(key(ALL, id.as_str()), &values, subject(id)).await
+        self.note(turn, &values).await
     }
 
     pub(super) async fn note_no_backup(
         &self,
-        id: &MigrationId,
+        turn: &mut Turn,
         responsible: &str,
-    ) -> Result<(), PortError> {
+    ) -> Result<(), MigrateError> {
         let values = Values::from([(
             UNPROTECTED.to_owned(),
             AttributeValue::S(responsible.to_owned()),
         )]);
-        self.note(key(ALL, id.as_str()), &values, subject(id)).await
+        self.note(turn, &values).await
     }
 
-    /// Records the attributes that a row is about to get, beside those that it got.
+    /// Records the attributes that a row is about to get, and no others; none takes
+    /// back what was recorded and turned out to be somebody else's.
     pub(super) async fn record_row(
         &self,
-        id: &MigrationId,
+        turn: &mut Turn,
         row: &str,
         values: &Values,
-    ) -> Result<(), PortError> {
-        let mut noted = Values::from([(ROW.to_owned(), AttributeValue::S(row.to_owned()))]);
+    ) -> Result<(), MigrateError> {
+        let mut item = key(partition(&turn.id), format!("{OF_DESTINATIONS}{row}"));
+        item.insert(ROW.to_owned(), AttributeValue::S(row.to_owned()));
         let values = values
             .iter()
             .map(|(name, value)| (format!("{ADDED}{name}"), value.clone()));
-        noted.extend(values);
-        let key = key(partition(id), format!("{OF_DESTINATIONS}{row}"));
-        self.note(key, &noted, subject(id)).await
+        item.extend(values);
+        self.record(turn, item).await
     }
 
-    /// Takes back what was recorded and turned out to be somebody else's.
-    pub(super) async fn retract_row<'a>(
-        &self,
-        id: &MigrationId,
-        row: &str,
-        names: impl Iterator<Item = &'a String>,
-    ) -> Result<(), PortError> {
-        let mut expression = Expression::default();
-        let names: Vec<_> = names
-            .map(|it| expression.name(&format!("{ADDED}{it}")))
-            .collect();
-        if names.is_empty() {
-            return Ok(());
-        }
-        let key = key(partition(id), format!("{OF_DESTINATIONS}{row}"));
-        let update = format!("REMOVE {}", names.join(", "));
-        let written = || self.update_control(key.clone(), &update, &expression, subject(id));
-        self.pace.patiently(written).await
-    }
-
-    /// Records a preset that is about to be added.
+    /// Records a preset that is about to be added; none takes it back: somebody else
+    /// was faster.
     pub(super) async fn record_seed(
         &self,
-        id: &MigrationId,
+        turn: &mut Turn,
         preset: &str,
-        row: &Item,
-    ) -> Result<(), PortError> {
-        let values = Values::from([
-            (ROW.to_owned(), AttributeValue::S(preset.to_owned())),
-            (ADDED.to_owned(), AttributeValue::M(row.clone())),
-        ]);
-        let key = key(partition(id), format!("{OF_PRESETS}{preset}"));
-        self.note(key, &values, subject(id)).await
+        row: Option<&Item>,
+    ) -> Result<(), MigrateError> {
+        let mut item = key(partition(&turn.id), format!("{OF_PRESETS}{preset}"));
+        item.insert(ROW.to_owned(), AttributeValue::S(preset.to_owned()));
+        item.extend(row.map(|row| (ADDED.to_owned(), AttributeValue::M(row.clone()))));
+        self.record(turn, item).await
     }
 
-    /// Takes back that a preset was added: somebody else was faster.
-    pub(super) async fn retract_seed(
-        &self,
-        id: &MigrationId,
-        preset: &str,
-    ) -> Result<(), PortError> {
-        let mut expression = Expression::default();
-        let update = format!("REMOVE {}", expression.name(ADDED));
-        let key = key(partition(id), format!("{OF_PRESETS}{preset}"));
-        let written = || self.update_control(key.clone(), &update, &expression, subject(id));
-        self.pace.patiently(written).await
+    async fn record(&self, turn: &mut Turn, item: Item) -> Result<(), MigrateError> {
+        let subject = subject(&turn.id);
+        let written = || async {
+            let call = self
+                .client
+                .put_item()
+                .table_name(self.tables.control.as_str());
+            let answer = call.set_item(Some(item.clone())).send().await;
+            answer.map_err(|error| stored::failed("PutItem", "record", &subject, &error))
+        };
+        self.write(turn, written).await?;
+        Ok(())
+    }
+
+    /// The presets that earlier migrations added, also those that somebody removed since.
+    pub(super) async fn seeded_before(&self) -> Result<BTreeSet<String>, PortError> {
+        let mut seeded = BTreeSet::new();
+        for entry in self.entries().await? {
+            if entry.state == MigrationState::Applied {
+                let (partition, subject) = (partition(&entry.id), subject(&entry.id));
+                let rows = self.control_rows(&partition, OF_PRESETS, &subject).await?;
+                let added = rows.iter().filter(|(_, item)| item.contains_key(ADDED));
+                seeded.extend(added.filter_map(|(_, it)| text(it, ROW).map(str::to_owned)));
+            }
+        }
+        Ok(seeded)
     }
 
     /// What a migration added.
     pub(super) async fn records(&self, id: &MigrationId) -> Result<Records, PortError> {
-        let mut records = Records::default();
-        for (sk, item) in self.control_rows(&partition(id), &subject(id)).await? {
+        let mut records = Records::of(id);
+        for (sk, item) in self.control_rows(&partition(id), "", &subject(id)).await? {
             if let Some(row) = sk.strip_prefix(OF_DESTINATIONS) {
                 let added = |(name, value): (&String, &AttributeValue)| {
                     Some((name.strip_prefix(ADDED)?.to_owned(), value.clone()))
@@ -290,35 +381,25 @@ impl Migrator {
         Ok(records)
     }
 
-    /// Sets attributes of a row of the control table, which is made if it is not there.
-    async fn note(&self, key: Item, values: &Values, subject: String) -> Result<(), PortError> {
-        let mut expression = Expression::default();
-        let mut sets = Vec::new();
-        for (name, value) in values {
-            let name = expression.name(name);
-            sets.push(format!("{name} = {}", expression.value(value.clone())));
-        }
-        let update = format!("SET {}", sets.join(", "));
-        let written = || self.update_control(key.clone(), &update, &expression, subject.clone());
-        self.pace.patiently(written).await
-    }
-
-    async fn update_control(
-        &self,
-        key: Item,
-        update: &str,
-        expression: &Expression,
-        subject: String,
-    ) -> Result<(), PortError> {
-        let call = self
-            .client
-            .update_item()
-            .table_name(self.tables.control.as_str());
-        let call = call.set_key(Some(key)).update_expression(update);
-        let call = call.set_expression_attribute_names(expression.names());
-        let call = call.set_expression_attribute_values(expression.values());
-        let answer = call.send().await;
-        answer.map_err(|error| stored::failed("UpdateItem", "record", subject, &error))?;
+    /// Sets attributes of what is known of a migration.
+    async fn note(&self, turn: &mut Turn, values: &Values) -> Result<(), MigrateError> {
+        let id = turn.id.clone();
+        let written = || async {
+            let mut expression = Expression::default();
+            let update = set(values, &mut expression);
+            let call = self
+                .client
+                .update_item()
+                .table_name(self.tables.control.as_str());
+            let call = call
+                .set_key(Some(key(ALL, id.as_str())))
+                .update_expression(update);
+            let call = call.set_expression_attribute_names(expression.names());
+            let call = call.set_expression_attribute_values(expression.values());
+            let answer = call.send().await;
+            answer.map_err(|error| stored::failed("UpdateItem", "record", subject(&id), &error))
+        };
+        self.write(turn, written).await?;
         Ok(())
     }
 
@@ -342,12 +423,18 @@ impl Migrator {
     async fn control_rows(
         &self,
         pk: &str,
+        begins: &str,
         subject: &str,
     ) -> Result<Vec<(String, Item)>, PortError> {
         let (mut rows, mut start) = (Vec::new(), None);
         loop {
             let mut expression = Expression::default();
-            let condition = expression.is(PK, Some(&AttributeValue::S(pk.to_owned())));
+            let mut condition = expression.is(PK, Some(&AttributeValue::S(pk.to_owned())));
+            if !begins.is_empty() {
+                let name = expression.name(SK);
+                let begins = expression.value(AttributeValue::S(begins.to_owned()));
+                condition = format!("{condition} AND begins_with({name}, {begins})");
+            }
             let asked = || async {
                 let call = self.client.query().table_name(self.tables.control.as_str());
                 let call = call
@@ -370,6 +457,16 @@ impl Migrator {
             }
         }
     }
+}
+
+/// An update that sets all of these.
+fn set(values: &Values, expression: &mut Expression) -> String {
+    let mut sets = Vec::new();
+    for (name, value) in values {
+        let name = expression.name(name);
+        sets.push(format!("{name} = {}", expression.value(value.clone())));
+    }
+    format!("SET {}", sets.join(", "))
 }
 
 fn read_entry(id: MigrationId, item: &Item) -> Result<MigrationEntry, PortError> {
@@ -401,6 +498,7 @@ fn read_entry(id: MigrationId, item: &Item) -> Result<MigrationEntry, PortError>
         ended_at: time(ENDED),
         backups,
         without_backup_says: text(item, UNPROTECTED).map(str::to_owned),
+        holder: text(item, HOLDER).map(str::to_owned),
         before,
         id,
     })

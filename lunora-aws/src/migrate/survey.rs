@@ -11,7 +11,8 @@ use super::{
     Migrator, Phase, Progress, ProgressFn, TableKind,
     census::{Census, Names},
     implied::{self, Values},
-    record::Records,
+    record::{MARKER, Records},
+    twin,
 };
 use crate::dynamodb::stored::{self, Item};
 
@@ -78,20 +79,21 @@ impl Migrator {
                     survey.unreadable.push(UnreadableRow { table, id, reason });
                 } else if kind == TableKind::Destinations {
                     let missing = implied::missing_in(item);
-                    if !missing.is_empty() {
+                    // A row that was given all has lost something because somebody wants it so.
+                    if !missing.is_empty() && !item.contains_key(MARKER) {
                         survey.missing.insert(id.to_owned(), missing);
                     }
                 }
                 if kind == TableKind::Presets {
                     preset_ids.insert(id.to_owned());
-                    presets.extend(stored::preset(id, item));
+                    presets.extend(twin::Stored::read(id, item));
                 }
             };
             self.for_each_row(kind, see).await?;
             survey.census.insert(kind, census);
         }
         for seed in Preset::seeds(at) {
-            if presets.iter().any(|stored| seed.is_twin_of(stored)) {
+            if presets.iter().any(|stored| stored.is_twin_of(&seed)) {
                 continue;
             }
             let id = seed.id.to_string();
@@ -102,6 +104,16 @@ impl Migrator {
             }
         }
         Ok(survey)
+    }
+
+    /// Leaves out presets that an earlier migration added: where one is not there any
+    /// more, somebody removed it.
+    pub(super) async fn respect_removals(&self, survey: &mut Survey) -> Result<(), PortError> {
+        if !survey.seeds.is_empty() {
+            let seeded = self.seeded_before().await?;
+            survey.seeds.retain(|id, _| !seeded.contains(id));
+        }
+        Ok(())
     }
 
     /// Counts and hashes every table, all but what this migration added.
@@ -139,16 +151,16 @@ impl Migrator {
     }
 }
 
-/// Takes a row down as it was before this migration.
+/// Takes a row down as it was before this migration. What others made of it since
+/// is theirs, and counts.
 fn count(census: &mut Census, kind: TableKind, id: &str, item: &Item, ours: &Records) {
-    match kind {
-        TableKind::Presets if ours.seeds.contains_key(id) => (),
-        TableKind::Destinations => {
-            let added = ours.rows.get(id);
-            census.add(id, item, |name| {
-                added.is_some_and(|it| it.contains_key(name))
-            });
-        }
-        _ => census.add(id, item, |_| false),
-    }
+    let added = match kind {
+        TableKind::Presets if ours.seeds.get(id) == Some(item) => return,
+        TableKind::Destinations if ours.marked(item) => ours.rows.get(id),
+        _ => None,
+    };
+    census.add(id, item, |name| {
+        let added = added.and_then(|it| it.get(name));
+        name == MARKER || added.is_some_and(|it| item.get(name) == Some(it))
+    });
 }

@@ -6,18 +6,18 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use lunora_core::port::PortError;
 use serde::Serialize;
+use tokio::time::{sleep, timeout};
 
 use super::{
     MigrateError, MigrationId, MigrationState, Migrator,
     implied::Values,
-    record::{self, ALL, PK},
+    record::{self, ALL, HOLDER, PK},
 };
 use crate::dynamodb::stored::{self, Expression, Item, is_refused};
 
 const CURRENT: &str = "current";
 const OF: &str = "of";
 const DOING: &str = "doing";
-const HOLDER: &str = "holder";
 const UNTIL: &str = "until_ms";
 
 /// How long a turn lasts that nobody makes last longer: as long as a process
@@ -25,6 +25,9 @@ const UNTIL: &str = "until_ms";
 const LASTS: Duration = Duration::from_secs(120);
 /// How much of it is used up before it is made to last longer.
 const RENEWED_AFTER: Duration = Duration::from_secs(20);
+/// How much of it is left unused: a call that was given up may still arrive, and
+/// the clocks of two machines differ.
+const UNUSED: Duration = Duration::from_secs(20);
 /// How often a turn is asked for when others ask at once.
 const TRIES_MAX: u32 = 4;
 
@@ -78,7 +81,7 @@ pub(super) struct Current {
 pub(super) struct Turn {
     pub(super) id: MigrationId,
     doing: Doing,
-    holder: String,
+    pub(super) holder: String,
     until: Timestamp,
 }
 
@@ -98,23 +101,30 @@ impl Migrator {
             let kind = lunora_core::port::ErrorKind::Corrupt;
             return Err(PortError::new(kind, "read", "whose turn it is to migrate"));
         };
-        let entry = self.entry(&unfinished.id).await?;
-        let is_over = entry.is_some_and(|it| it.state == unfinished.doing.end());
+        // Ended by whoever has the turn. Who undoes a second time finds it ended by another.
+        let is_over = self.entry(&unfinished.id).await?.is_some_and(|entry| {
+            let is_of_holder = entry.holder.as_deref() == record::text(&raw, HOLDER);
+            entry.state == unfinished.doing.end() && is_of_holder
+        });
         Ok(Some((Current { unfinished, raw }, is_over)))
     }
 
     /// Takes the turn, for a new migration or for one that somebody left unfinished.
+    ///
+    /// Whoever takes it is another holder each time, also in the same process: two
+    /// calls at once are two.
     pub(super) async fn take_turn(
         &self,
         id: &MigrationId,
         doing: Doing,
     ) -> Result<Turn, MigrateError> {
+        let holder = format!("{:032x}", self.ids.mint());
         for _ in 0..TRIES_MAX {
             let now = self.clock.now();
             let there = self.turn_row().await?;
             if let Some((current, is_over)) = &there {
                 let it = &current.unfinished;
-                let is_ours = record::text(&current.raw, HOLDER) == Some(&self.holder);
+                let is_ours = record::text(&current.raw, HOLDER) == Some(&holder);
                 if !is_over && !is_ours && now < it.until {
                     return Err(MigrateError::Busy(it.clone()));
                 }
@@ -127,7 +137,7 @@ impl Migrator {
             let turn = Turn {
                 id: id.clone(),
                 doing,
-                holder: self.holder.clone(),
+                holder: holder.clone(),
                 until: now + LASTS,
             };
             let old = there.as_ref().map(|(current, _)| &current.raw);
@@ -138,11 +148,40 @@ impl Migrator {
         Err(MigrateError::TurnLost)
     }
 
-    /// Makes sure that it is still ours; asked before every write. It costs a
-    /// call three times a minute.
+    /// Makes a write for as long as the turn is ours: before each try it is asked
+    /// whether it is, and no try outlasts it.
+    pub(super) async fn write<T, F>(
+        &self,
+        turn: &mut Turn,
+        mut call: impl FnMut() -> F + Send,
+    ) -> Result<T, MigrateError>
+    where
+        T: Send,
+        F: Future<Output = Result<T, PortError>> + Send,
+    {
+        let mut waits = self.pace.waits();
+        loop {
+            self.keep_turn(turn).await?;
+            let left = turn.left(self.clock.now());
+            let Ok(outcome) = timeout(left, call()).await else {
+                return Err(MigrateError::TurnLost);
+            };
+            match outcome {
+                Ok(done) => return Ok(done),
+                Err(error) => match waits.after(&error) {
+                    Some(wait) => sleep(wait).await,
+                    None => return Err(error.into()),
+                },
+            }
+        }
+    }
+
+    /// Makes sure that it is still ours. It costs a call three times a minute.
     pub(super) async fn keep_turn(&self, turn: &mut Turn) -> Result<(), MigrateError> {
         let now = self.clock.now();
-        if now + (LASTS - RENEWED_AFTER) < turn.until {
+        // One that ends later than it could be asked for is of a clock that was set back.
+        let is_fresh = now + (LASTS - RENEWED_AFTER) < turn.until && turn.until <= now + LASTS;
+        if is_fresh {
             return Ok(());
         }
         // If it ran out while a large table was read, it may still be had again: that
@@ -176,7 +215,7 @@ impl Migrator {
     }
 
     /// Gives it back. That of another stays.
-    async fn end_turn(&self, turn: Turn) -> Result<(), PortError> {
+    pub(super) async fn end_turn(&self, turn: Turn) -> Result<(), PortError> {
         let key = record::key(ALL, CURRENT);
         let ended = || async {
             let mut expression = Expression::default();
@@ -240,6 +279,12 @@ impl Migrator {
 }
 
 impl Turn {
+    /// How long a call may take that begins now.
+    fn left(&self, now: Timestamp) -> Duration {
+        let left = Duration::try_from(self.until.duration_since(now));
+        left.unwrap_or_default().saturating_sub(UNUSED)
+    }
+
     fn row(&self) -> Item {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let until = AttributeValue::N(self.until.as_millisecond().to_string());

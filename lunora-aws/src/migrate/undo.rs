@@ -1,18 +1,16 @@
 //! Removing what was added.
 
-use std::collections::BTreeMap;
-
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use lunora_core::port::PortError;
 use serde::Serialize;
 
 use super::{
-    Doing, MigrateError, MigrationId, MigrationState, Migrator, Phase, Progress, ProgressFn,
-    RowChange, TableKind, Tally,
+    Doing, MigrateError, MigrationEntry, MigrationId, MigrationState, Migrator, Phase, Progress,
+    ProgressFn, RowChange, TableKind, Tally,
     apply::{ID, Outcome},
     census::Names,
     implied::Values,
-    record::Records,
+    record::{self, MARKER, Records},
     turn::Turn,
 };
 use crate::dynamodb::stored::{self, Expression, Item, is_refused};
@@ -22,7 +20,8 @@ use crate::dynamodb::stored::{self, Expression, Item, is_refused};
 pub struct UndoReport {
     /// The migration.
     pub id: MigrationId,
-    /// Whether it was undone before, and nothing was done now.
+    /// Whether it was undone before. Then nothing is left to remove, but for what a
+    /// write brought that was under way at that time.
     pub was_undone: bool,
     /// The destinations that lost attributes again, and which.
     pub rows: Vec<RowChange>,
@@ -55,6 +54,9 @@ pub enum Because {
     Changed,
     /// A destination asks for it.
     InUse,
+    /// The row does not say any more that this migration added it: somebody wrote
+    /// the whole row, or added the same before us.
+    Unmarked,
 }
 
 /// A table before the migration and after its undoing.
@@ -66,6 +68,14 @@ pub struct Restored {
     pub before: Option<Tally>,
     /// Now.
     pub now: Tally,
+}
+
+impl UndoReport {
+    /// Whether a person has to look at something.
+    #[must_use]
+    pub fn leaves_something(&self) -> bool {
+        !self.left.is_empty() || !self.tables.iter().all(Restored::is_same)
+    }
 }
 
 impl Restored {
@@ -82,7 +92,8 @@ const TRIES_MAX: u32 = 8;
 impl Migrator {
     /// Removes exactly what a migration added, where it still is as it was added.
     ///
-    /// It can be undone in the middle, and the undoing can be repeated.
+    /// It can be undone in the middle, and the undoing can be repeated, also when it
+    /// is undone: a write of a process that was asleep may have arrived since.
     pub async fn undo(
         &self,
         id: &MigrationId,
@@ -106,15 +117,9 @@ impl Migrator {
             left: Vec::new(),
             tables: Vec::new(),
         };
-        if !was_undone {
-            let mut turn = self.take_turn(id, Doing::Undoing).await?;
-            // Without an entry it ended before it had changed anything.
-            let outcome = match entry {
-                Some(_) => self.undo_in(&mut turn, &mut report, progress).await,
-                None => Ok(()),
-            };
-            self.close(turn, outcome).await?;
-        }
+        let mut turn = self.take_turn(id, Doing::Undoing).await?;
+        let outcome = self.undo_in(&mut turn, &mut report, progress).await;
+        let entry = self.close(turn, outcome).await?;
         let before = entry.map(|it| it.before).unwrap_or_default();
         let now = self
             .count(&Records::default(), Phase::Verifying, progress)
@@ -128,23 +133,25 @@ impl Migrator {
         Ok(report)
     }
 
+    /// Removes what was added, and returns what is known of the migration.
     async fn undo_in(
         &self,
         turn: &mut Turn,
         report: &mut UndoReport,
         progress: &mut ProgressFn<'_>,
-    ) -> Result<(), MigrateError> {
-        self.set_state(&turn.id, MigrationState::Undoing, None)
-            .await?;
+    ) -> Result<Option<MigrationEntry>, MigrateError> {
+        let Some(entry) = self.entry(&turn.id).await? else {
+            // It ended before it had changed anything.
+            return Ok(None);
+        };
+        let (from, to) = (MigrationState::Undoing, MigrationState::Undone);
+        self.claim(turn, &entry, from).await?;
         let records = self.records(&turn.id).await?;
         self.remove_attributes(turn, &records, report, progress)
             .await?;
         self.remove_presets(turn, &records, report).await?;
-        self.keep_turn(turn).await?;
-        let ended = Some(self.clock.now());
-        self.set_state(&turn.id, MigrationState::Undone, ended)
-            .await?;
-        Ok(())
+        self.set_state(turn, from, to, self.clock.now()).await?;
+        Ok(Some(entry))
     }
 
     async fn remove_attributes(
@@ -163,41 +170,7 @@ impl Migrator {
                 total,
             });
             steps.next().await;
-            let (mut still, mut changed) = (added.clone(), BTreeMap::new());
-            for _ in 0..TRIES_MAX {
-                self.keep_turn(turn).await?;
-                let there = match self.remove_from_row(id, &still).await? {
-                    Outcome::Done => {
-                        let (id, attributes) = (id.clone(), still.into_keys().collect());
-                        report.rows.push(RowChange { id, attributes });
-                        still = Values::new();
-                        break;
-                    }
-                    Outcome::Met(item) => item.unwrap_or_default(),
-                };
-                // What is missing was never added, or is removed already.
-                let is_theirs = |(name, value): &(&String, &AttributeValue)| {
-                    there.get(*name).is_some_and(|it| it != *value)
-                };
-                let theirs = added.iter().filter(is_theirs);
-                changed = theirs
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect();
-                still.retain(|name, value| there.get(name) == Some(value));
-                if still.is_empty() {
-                    break;
-                }
-            }
-            // What others change without end stays theirs.
-            changed.extend(still);
-            if !changed.is_empty() {
-                report.left.push(Left {
-                    table: TableKind::Destinations,
-                    id: id.clone(),
-                    attributes: changed.into_keys().collect(),
-                    because: Because::Changed,
-                });
-            }
+            self.restore_row(turn, id, added, report).await?;
         }
         progress(Progress {
             phase: Phase::Rows,
@@ -207,18 +180,78 @@ impl Migrator {
         Ok(())
     }
 
-    async fn remove_from_row(&self, id: &str, added: &Values) -> Result<Outcome, PortError> {
-        let written = || async {
-            let mut expression = Expression::default();
-            let (mut names, mut conditions) = (Vec::new(), vec![expression.exists(ID)]);
-            for (attribute, value) in added {
-                conditions.push(expression.is(attribute, Some(value)));
-                names.push(expression.name(attribute));
+    /// Removes from a row what was added and is as it was added, if the row says that
+    /// this migration added it, and that it says so.
+    async fn restore_row(
+        &self,
+        turn: &mut Turn,
+        id: &str,
+        added: &Values,
+        report: &mut UndoReport,
+    ) -> Result<(), MigrateError> {
+        let (mut still, mut left) = (added.clone(), Names::new());
+        let mut because = Because::Changed;
+        for _ in 0..TRIES_MAX {
+            let there = match self.remove_from_row(turn, id, &still).await? {
+                Outcome::Done => {
+                    if !still.is_empty() {
+                        let (id, attributes) = (id.to_owned(), still.into_keys().collect());
+                        report.rows.push(RowChange { id, attributes });
+                    }
+                    still = Values::new();
+                    break;
+                }
+                Outcome::Met(item) => item.unwrap_or_default(),
+            };
+            let present = added.iter().filter(|(name, _)| there.contains_key(*name));
+            match record::text(&there, MARKER) {
+                Some(by) if by == turn.id.as_str() => {
+                    let theirs = present.filter(|(name, value)| there.get(*name) != Some(*value));
+                    left = theirs.map(|(name, _)| name.clone()).collect();
+                    // Those that are missing are removed already.
+                    still.retain(|name, value| there.get(name) == Some(value));
+                }
+                by => {
+                    // What a later migration added is undone with that one.
+                    if by.is_none() && !report.was_undone {
+                        left = present.map(|(name, _)| name.clone()).collect();
+                        because = Because::Unmarked;
+                    }
+                    still = Values::new();
+                    break;
+                }
             }
-            let update = format!("REMOVE {}", names.join(", "));
-            self.update_row(id, update, &conditions, &expression).await
-        };
-        self.pace.patiently(written).await
+        }
+        // What others change without end stays theirs.
+        left.extend(still.into_keys());
+        if !left.is_empty() {
+            report.left.push(Left {
+                table: TableKind::Destinations,
+                id: id.to_owned(),
+                attributes: left.into_iter().collect(),
+                because,
+            });
+        }
+        Ok(())
+    }
+
+    async fn remove_from_row(
+        &self,
+        turn: &mut Turn,
+        id: &str,
+        added: &Values,
+    ) -> Result<Outcome, MigrateError> {
+        let mut expression = Expression::default();
+        let marker = record::marker(&turn.id);
+        let mut conditions = vec![expression.exists(ID), expression.is(MARKER, Some(&marker))];
+        let mut names = vec![expression.name(MARKER)];
+        for (attribute, value) in added {
+            conditions.push(expression.is(attribute, Some(value)));
+            names.push(expression.name(attribute));
+        }
+        let update = format!("REMOVE {}", names.join(", "));
+        self.update_row(turn, id, &update, &conditions, &expression)
+            .await
     }
 
     async fn remove_presets(
@@ -227,23 +260,25 @@ impl Migrator {
         records: &Records,
         report: &mut UndoReport,
     ) -> Result<(), MigrateError> {
-        if records.seeds.is_empty() {
-            return Ok(());
-        }
-        let in_use: Names = self.presets_in_use().await?;
         for (id, added) in &records.seeds {
-            self.keep_turn(turn).await?;
-            let because = match self.preset_row(id).await? {
-                None => continue,
-                Some(there) if there != *added => Because::Changed,
-                Some(_) if in_use.contains(id) => Because::InUse,
-                Some(_) => {
-                    if self.remove_preset(id, added).await? {
-                        report.presets.push(id.clone());
-                        continue;
-                    }
-                    Because::Changed
-                }
+            let Some(there) = self.preset_row(id).await? else {
+                continue;
+            };
+            let by = record::text(&there, MARKER);
+            let is_of_another = by.is_some() && !records.marked(&there);
+            if is_of_another || by.is_none() && report.was_undone {
+                continue;
+            }
+            let because = if there != *added {
+                Because::Changed
+            } else if self.presets_in_use().await?.contains(id) {
+                // Asked just before each, because old clients choose presets meanwhile.
+                Because::InUse
+            } else if self.remove_preset(turn, id, added).await? {
+                report.presets.push(id.clone());
+                continue;
+            } else {
+                Because::Changed
             };
             report.left.push(Left {
                 table: TableKind::Presets,
@@ -273,8 +308,13 @@ impl Migrator {
         Ok(self.pace.patiently(asked).await?.item)
     }
 
-    /// Removes a preset if every attribute is as it was added; says whether it is gone.
-    async fn remove_preset(&self, id: &str, added: &Item) -> Result<bool, PortError> {
+    /// Removes a preset if it is as it was added; says whether it is gone.
+    async fn remove_preset(
+        &self,
+        turn: &mut Turn,
+        id: &str,
+        added: &Item,
+    ) -> Result<bool, MigrateError> {
         let removed = || async {
             let mut expression = Expression::default();
             let conditions: Vec<_> = added
@@ -289,20 +329,30 @@ impl Migrator {
                 TableKind::Presets.key()[0],
                 AttributeValue::S(id.to_owned()),
             );
-            let call = call.condition_expression(conditions.join(" AND "));
+            let call = call
+                .condition_expression(conditions.join(" AND "))
+                .return_values(ReturnValue::AllOld);
             let call = call.set_expression_attribute_names(expression.names());
             let call = call.set_expression_attribute_values(expression.values());
             match call.send().await {
-                Ok(_) => Ok(true),
-                Err(error) if is_refused(&error) => Ok(false),
+                Ok(answer) => Ok(Some(answer.attributes)),
+                Err(error) if is_refused(&error) => Ok(None),
                 Err(error) => {
                     let subject = format_args!("preset {id}");
                     Err(stored::failed("DeleteItem", "remove", subject, &error))
                 }
             }
         };
-        let is_gone = self.pace.patiently(removed).await?;
-        // The reply may have been lost, and the removal repeated.
-        Ok(is_gone || self.preset_row(id).await?.is_none())
+        match self.write(turn, removed).await? {
+            // No condition can ask for attributes that nobody knows. What has one is
+            // somebody's, and is put back.
+            Some(Some(gone)) if gone != *added => {
+                self.add_preset(turn, id, &gone).await?;
+                Ok(false)
+            }
+            Some(_) => Ok(true),
+            // The reply may have been lost, and the removal repeated.
+            None => Ok(self.preset_row(id).await?.is_none()),
+        }
     }
 }

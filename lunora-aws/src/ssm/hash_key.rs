@@ -17,13 +17,16 @@ impl SsmSecretStore {
     /// [`SecretRef`](lunora_core::domain::SecretRef) and what else compares them.
     ///
     /// It is 32 random bytes in the parameter `<prefix>/deployment/hash_key`, made
-    /// by the first who asks; of those who ask at once, all get the same. If it is
-    /// ever lost, a new one is made, and every row's secrets then look changed.
+    /// by the first who asks; of those who ask at once, all get the same.
+    ///
+    /// **If it was lost, this makes another one in silence**, under which no digest
+    /// that is stored is of any secret. With the tables at hand, call
+    /// `deployment_hash_key` of this crate instead, which notices.
     pub async fn hash_key(&self) -> Result<HashKey, PortError> {
-        let parameter = self.parameter(PATH);
-        if let Some(kept) = self.stored_hash_key(&parameter).await? {
+        if let Some(kept) = self.stored_hash_key().await? {
             return Ok(kept);
         }
+        let parameter = self.hash_key_parameter();
         let made = RawKey::random().map_err(|error| {
             PortError::new(ErrorKind::Unavailable, OPERATION, &parameter).with_source(error)
         })?;
@@ -36,7 +39,7 @@ impl SsmSecretStore {
                     .is_some_and(PutParameterError::is_parameter_already_exists) =>
             {
                 // Somebody was faster, or an attempt of ours whose answer was lost.
-                let kept = self.stored_hash_key(&parameter).await?;
+                let kept = self.stored_hash_key().await?;
                 kept.ok_or_else(|| {
                     PortError::new(ErrorKind::Unavailable, OPERATION, &parameter)
                         .with_source(NotShownYet)
@@ -46,7 +49,14 @@ impl SsmSecretStore {
         }
     }
 
-    async fn stored_hash_key(&self, parameter: &String) -> Result<Option<HashKey>, PortError> {
+    /// Where it is.
+    pub(crate) fn hash_key_parameter(&self) -> String {
+        self.parameter(PATH)
+    }
+
+    /// It, if it was made and is not lost.
+    pub(crate) async fn stored_hash_key(&self) -> Result<Option<HashKey>, PortError> {
+        let parameter = &self.hash_key_parameter();
         let kept = self.read(OPERATION, parameter, parameter.clone()).await?;
         let Some(kept) = kept else {
             return Ok(None);
@@ -67,8 +77,8 @@ struct NotShownYet;
 
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
-    "the parameter has not 64 hexadecimal digits; put an earlier version of it back, or delete \
-     it to have a new key made, under which every secret looks changed once"
+    "the parameter has not 64 hexadecimal digits; put back the value of an earlier version of it, \
+     because what is stored was hashed under that one"
 )]
 struct NotAHashKey;
 

@@ -5,8 +5,15 @@
 //!
 //! `ssm:PutParameter`, `ssm:GetParameter` and `ssm:DeleteParameter` on
 //! `parameter<prefix>/*`, and `ssm:DescribeParameters` on `*`, because IAM knows
-//! nothing smaller for it. With a [`KmsKey`] of one's own also `kms:Encrypt` and
+//! nothing smaller for it. With a [`KmsKey`](crate::KmsKey) of one's own also `kms:Encrypt` and
 //! `kms:Decrypt` on that key.
+//!
+//! # What is not said
+//!
+//! No write names a tier: a new parameter gets the one that is the account's
+//! default, and one that somebody made an advanced one stays so. A write names a
+//! key only with [`SsmSecretStore::with_kms_key`]; without, AWS encrypts under
+//! `alias/aws/ssm`, also what was under another key before.
 //!
 //! # What is in memory and in logs
 //!
@@ -31,8 +38,6 @@ mod cache;
 mod client;
 mod error;
 mod hash_key;
-mod kms_key;
 mod secret_store;
 
-pub use kms_key::{KmsKey, KmsKeyError};
 pub use secret_store::SsmSecretStore;

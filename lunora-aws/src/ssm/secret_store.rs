@@ -7,7 +7,7 @@ use aws_sdk_ssm::{
         delete_parameter::DeleteParameterError, get_parameter::GetParameterError,
         put_parameter::builders::PutParameterFluentBuilder,
     },
-    types::{Parameter, ParameterStringFilter, ParameterTier, ParameterType},
+    types::{Parameter, ParameterStringFilter, ParameterType},
 };
 use lunora_core::{
     ExposeSecret, SecretString,
@@ -15,13 +15,21 @@ use lunora_core::{
     port::{Clock, ErrorKind, Forget, History, PortError, Revealed, SecretStore, Which},
 };
 
-use super::{KmsKey, cache::Cache, client::discreet, error::failed};
-use crate::ParameterPrefix;
+use tokio::time::sleep;
+
+use super::{cache::Cache, client::discreet, error::failed};
+use crate::{KmsKey, ParameterPrefix};
 
 /// How long a text is held after it was read, unless one says otherwise.
 const LIFETIME: Duration = Duration::from_secs(30);
 /// As many as one page of `DescribeParameters` can have.
 const PAGE: i32 = 50;
+/// How often a listing goes on after it was told to slow down, the attempts of the
+/// SDK within each call not counted.
+const RESUMPTIONS_MAX: u32 = 10;
+/// How long it waits the first time; each further time twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const WAIT_MAX: Duration = Duration::from_secs(8);
 
 /// Secrets in the Parameter Store, each a `SecureString` that is named
 /// `<prefix>/<name>`.
@@ -47,7 +55,7 @@ pub struct SsmSecretStore {
 
 impl SsmSecretStore {
     /// Keeps secrets under the prefix, encrypted under the account's own key
-    /// for parameters (`alias/aws/ssm`).
+    /// for parameters (`alias/aws/ssm`), also those that were under another one.
     #[must_use]
     pub fn new(client: Client, prefix: ParameterPrefix, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -88,7 +96,6 @@ impl SsmSecretStore {
             .name(parameter)
             .value(text)
             .r#type(ParameterType::SecureString)
-            .tier(ParameterTier::Standard)
             .set_key_id(self.kms_key.as_ref().map(ToString::to_string))
     }
 
@@ -219,11 +226,25 @@ impl SecretStore for SsmSecretStore {
             .max_results(PAGE);
         let mut versions = BTreeMap::new();
         let mut token = None;
+        let (mut wait, mut resumptions) = (FIRST_WAIT, 0);
         // Not the SDK's paginator, which takes a token that comes twice for the end.
         loop {
             let page = request.clone().set_next_token(token.clone()).send().await;
-            let page = page
-                .map_err(|error| failed("DescribeParameters", OPERATION, &self.prefix, &error))?;
+            let page =
+                page.map_err(|error| failed("DescribeParameters", OPERATION, &self.prefix, &error));
+            let page = match page {
+                Ok(page) => page,
+                // From the beginning a long listing would never come to its end.
+                Err(error)
+                    if error.kind() == ErrorKind::Unavailable && resumptions < RESUMPTIONS_MAX =>
+                {
+                    sleep(error.retry_after().unwrap_or(wait).min(WAIT_MAX)).await;
+                    wait = WAIT_MAX.min(wait * 2);
+                    resumptions += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             for parameter in page.parameters() {
                 if let Some(name) = parameter.name().and_then(|name| self.secret(name)) {
                     let version = counted(parameter.version()).map_err(unexpected)?;
@@ -281,7 +302,7 @@ fn counted(version: i64) -> Result<SecretVersion, AnswerProblem> {
 enum TextProblem {
     #[error("a parameter holds no empty text; forget the secret to remove it")]
     Empty,
-    #[error("a parameter of the standard tier holds 4,096 bytes, and the text is longer")]
+    #[error("a parameter holds 4,096 bytes, and the text is longer")]
     TooLong,
 }
 

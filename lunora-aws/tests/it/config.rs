@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use lunora_aws::{AwsConfig, ConfigError, ParameterPrefix, TableName};
+use lunora_aws::{AwsConfig, ConfigError, KmsKey, ParameterPrefix, TableName};
 
 /// The environment of the running system, and our table beside it.
-const WHOLE: [(&str, &str); 9] = [
+const WHOLE: [(&str, &str); 10] = [
     ("DESTINATIONS_TABLE", "lunora-destinations"),
     ("PRESETS_TABLE", "lunora-presets"),
     ("SESSIONS_TABLE", "lunora-streaming-sessions"),
@@ -16,6 +16,7 @@ const WHOLE: [(&str, &str); 9] = [
     ),
     ("MEDIALIVE_CHANNEL_ID", "1234567"),
     ("AWS_ACCOUNT_ID", "111122223333"),
+    ("PARAMETER_KMS_KEY_ID", "alias/lunora"),
 ];
 
 fn read_with(changes: &[(&str, &str)]) -> Result<AwsConfig, ConfigError> {
@@ -41,13 +42,14 @@ fn the_environment_of_the_running_system_is_read() {
     assert_eq!(config.flow_arn.unwrap().as_str(), WHOLE[6].1);
     assert_eq!(config.channel_id.unwrap().as_str(), "1234567");
     assert_eq!(config.account_id.unwrap().as_str(), "111122223333");
+    assert_eq!(config.parameter_kms_key.unwrap().as_str(), "alias/lunora");
 }
 
 #[test]
 fn what_is_missing_is_told_all_at_once_with_its_purpose_and_an_example() {
     let error = AwsConfig::from_lookup(|_| None).unwrap_err();
 
-    // In what order, and that the last three may be missing.
+    // In what order, and that the last four may be missing.
     let required: Vec<_> = WHOLE[..6].iter().map(|(name, _)| *name).collect();
     assert_eq!(names(&error), required);
     let text = error.to_string();
@@ -152,4 +154,21 @@ fn a_prefix_is_one_below_which_the_parameter_store_takes_our_names() {
     }
     // Only its beginning is reserved.
     "/lunora/aws".parse::<ParameterPrefix>().unwrap();
+}
+
+#[test]
+fn a_kms_key_is_named_by_its_id_its_alias_or_an_arn() {
+    let names = [
+        "1234abcd-12ab-34cd-56ef-1234567890ab",
+        "mrk-1234abcd12ab34cd56ef1234567890ab",
+        "alias/lunora",
+        "alias/aws/ssm",
+        "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    ];
+    for name in names {
+        assert_eq!(name.parse::<KmsKey>().unwrap().as_str(), name);
+    }
+    for name in ["", "two words", "alias/ü", "${KEY}", &"k".repeat(257)] {
+        assert!(name.parse::<KmsKey>().is_err(), "{name}");
+    }
 }

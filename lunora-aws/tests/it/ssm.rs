@@ -7,18 +7,13 @@ use std::{
 };
 
 use aws_sdk_ssm::{
-    Client,
-    config::retry::RetryConfig,
-    operation::put_parameter::PutParameterInput,
-    types::{ParameterTier, ParameterType},
+    Client, config::retry::RetryConfig, operation::put_parameter::PutParameterInput,
+    types::ParameterType,
 };
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
-use lunora_aws::{
-    AwsError, ParameterPrefix,
-    ssm::{KmsKey, SsmSecretStore},
-};
+use lunora_aws::{AwsError, KmsKey, ParameterPrefix, ssm::SsmSecretStore};
 use lunora_core::{
     ExposeSecret, SecretString,
     domain::{DestinationId, HashKey, Leg, SecretName, SecretVersion},
@@ -150,7 +145,8 @@ async fn a_text_is_written_where_the_running_system_reads_it() {
         assert_eq!(put.name(), Some(PARAMETER));
         assert_eq!(put.value(), Some("the key"));
         assert_eq!(put.r#type(), Some(&ParameterType::SecureString));
-        assert_eq!(put.tier(), Some(&ParameterTier::Standard));
+        // A parameter that somebody made an advanced one stays so, and can be written.
+        assert_eq!(put.tier(), None);
         assert_eq!(put.overwrite(), Some(true));
     }
     let keys: Vec<_> = seen.iter().map(PutParameterInput::key_id).collect();
@@ -345,7 +341,7 @@ async fn refused(reply: fn() -> HttpResponse) -> [PortError; 4] {
 /// An answer, its kind, and a part of the advice that comes with it.
 type Refusal = (fn() -> HttpResponse, ErrorKind, &'static str);
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_refusal_says_what_the_caller_can_do() {
     let refusals: [Refusal; 9] = [
         (
@@ -522,7 +518,26 @@ async fn every_page_of_versions_is_read_and_only_secrets_are_told() {
     assert_eq!(versions, expected.into_iter().collect());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_long_listing_goes_on_where_it_was_told_to_slow_down() {
+    let first = mock!(Client::describe_parameters)
+        .match_requests(|describe| describe.next_token().is_none())
+        .then_http_response(|| page(&[(PARAMETER, 1)], "next"));
+    let slow = ATTEMPTS * 9;
+    let second = mock!(Client::describe_parameters)
+        .match_requests(|describe| describe.next_token() == Some("next"))
+        .sequence()
+        .http_response(|| refusal("ThrottlingException", "Rate exceeded"))
+        .times(slow)
+        .http_response(|| page(&[], ""))
+        .build();
+    let (store, _) = store(&[&first, &second]);
+
+    assert_eq!(store.versions().await.unwrap().len(), 1);
+    assert_eq!((first.num_calls(), second.num_calls()), (1, slow + 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_listing_is_whole_or_fails() {
     // What is absent from it is taken for gone.
     let circle = describe(|| page(&[(PARAMETER, 1)], "again"));

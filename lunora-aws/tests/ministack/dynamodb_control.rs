@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use jiff::SignedDuration;
 use lunora_aws::dynamodb::{DynamoDbControlStore, DynamoDbEventLog};
 use lunora_core::{
-    domain::{EventSeq, WorkerId},
+    domain::EventSeq,
     port::{
         Answer, Claim, ControlStore as _, ErrorKind, EventLog as _, Lease, PageRequest, Repo as _,
         RepoExt as _,
@@ -221,9 +221,8 @@ async fn what_is_told_does_not_depend_on_a_reply_that_is_lost() {
     store.clear_removal(&removal).await.unwrap();
     assert_eq!(store.removals().await.unwrap(), []);
 
-    let holder: WorkerId = "worker-1".parse().unwrap();
     let lease = Lease {
-        holder: holder.clone(),
+        holder: "worker-1".parse().unwrap(),
         at: sample::time(),
         until: sample::time() + Duration::from_secs(60),
     };
@@ -236,7 +235,7 @@ async fn what_is_told_does_not_depend_on_a_reply_that_is_lost() {
     assert_eq!(store.acquire(&name, &lease).await.unwrap(), lease);
     assert_eq!(store.acquire(&name, &others).await.unwrap(), lease);
     lose_next();
-    store.release(&name, &holder).await.unwrap();
+    store.release(&name, &lease).await.unwrap();
     assert_eq!(store.acquire(&name, &others).await.unwrap(), others);
 }
 

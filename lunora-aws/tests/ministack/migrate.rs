@@ -342,14 +342,15 @@ async fn dump(stack: &Stack) -> Dump {
 }
 
 /// What has to be there after a migration of the old rows.
-fn completed(old: &Dump, presets: &[String], after: &Dump) -> Dump {
+fn completed(id: &MigrationId, old: &Dump, presets: &[String], after: &Dump) -> Dump {
     let mut expected = old.clone();
+    let marker = ("lunora_migration".to_owned(), s(id.as_str()));
     let mut add = |id: &str, pairs: &[(&str, AttributeValue)]| {
         let pairs = pairs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()));
         if let Some(row) = expected.get_mut(&format!("destinations {id}")) {
-            row.extend(pairs);
+            row.extend(pairs.chain([marker.clone()]));
         }
     };
     let output_type = ("output_type", s("medialive"));
@@ -364,6 +365,7 @@ fn completed(old: &Dump, presets: &[String], after: &Dump) -> Dump {
     add("legacy-7", &[output_type, active]);
     for preset in presets {
         let key = format!("presets {preset}");
+        assert_eq!(after[&key]["lunora_migration"], marker.1);
         expected.insert(key.clone(), after[&key].clone());
     }
     expected
@@ -436,7 +438,8 @@ async fn exactly_what_is_missing_is_added_and_a_second_time_nothing() {
 
     let after = old.dump().await;
     assert_eq!(report.presets, ADDED_PRESETS);
-    assert_eq!(after, completed(&before, &report.presets, &after));
+    let id = report.id.as_ref().unwrap();
+    assert_eq!(after, completed(id, &before, &report.presets, &after));
     assert_eq!(report.rows.len(), 6);
     assert!(
         report
@@ -562,17 +565,17 @@ async fn after_a_crash_at_any_call_it_goes_on_and_can_be_undone() {
             let report = old.apply().await;
             let after = old.dump().await;
             let presets = ["linkedin_720p".to_owned()];
+            let all = old.migrator().list().await.unwrap();
+            assert_eq!(all.len(), 1, "{lost:?} {call}");
             assert_eq!(
                 after,
-                completed(&before, &presets, &after),
+                completed(&all[0].id, &before, &presets, &after),
                 "{lost:?} {call}"
             );
             assert!(
                 report.proof.iter().all(|it| it.holds()),
                 "{lost:?} {call}: {report:?}"
             );
-            let all = old.migrator().list().await.unwrap();
-            assert_eq!(all.len(), 1, "{lost:?} {call}");
             assert_eq!(all[0].state, MigrationState::Applied, "{lost:?} {call}");
             assert_eq!(all[0].backups.len(), 2, "{lost:?} {call}");
             let backups = old.stack.dynamodb().list_backups().send().await.unwrap();
@@ -1003,12 +1006,232 @@ async fn who_slept_through_its_turn_stops() {
 
     assert!(matches!(late, Err(MigrateError::TurnLost)), "{late:?}");
     let after = old.dump().await;
-    assert_eq!(
-        after,
-        completed(&before, &ADDED_PRESETS.map(str::to_owned), &after)
-    );
     let all = old.migrator().list().await.unwrap();
     assert_eq!(all.len(), 1);
+    let presets = ADDED_PRESETS.map(str::to_owned);
+    assert_eq!(after, completed(&all[0].id, &before, &presets, &after));
     old.migrator().undo(&all[0].id, &mut |_| ()).await.unwrap();
     assert_eq!(old.dump().await, before);
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn a_write_that_arrives_after_the_undoing_is_undone_by_another_one() {
+    let old = Old::set_up().await;
+    let before = old.dump().await;
+    let (tap, sdk) = Tap::on(&old.stack.sdk);
+    let table = old.stack.config.tables.destinations.clone();
+    let (clock, other) = (old.clock.clone(), old.migrator());
+    tap.before("UpdateItem", table.as_str(), async move {
+        // The first row is on its way to AWS for two minutes, and another undoes all meanwhile.
+        clock.advance(DEAD);
+        let id = other.list().await.unwrap()[0].id.clone();
+        let report = other.undo(&id, &mut |_| ()).await.unwrap();
+        assert!(report.rows.is_empty() && !report.leaves_something());
+    });
+
+    let late = old
+        .migrator_over(&sdk)
+        .apply(&BackupPolicy::Required, &mut |_| ())
+        .await;
+
+    assert!(matches!(late, Err(MigrateError::TurnLost)), "{late:?}");
+    let all = old.migrator().list().await.unwrap();
+    assert_eq!(all[0].state, MigrationState::Undone);
+    assert_ne!(old.dump().await, before);
+    let again = old.migrator().undo(&all[0].id, &mut |_| ()).await.unwrap();
+    assert!(again.was_undone && again.rows.len() == 1, "{again:?}");
+    assert!(!again.leaves_something(), "{again:?}");
+    assert_eq!(old.dump().await, before);
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn of_two_who_apply_at_once_one_does_it_and_the_other_claims_nothing() {
+    let old = Old::set_up().await;
+    let before = old.dump().await;
+    let (tap, sdk) = Tap::on(&old.stack.sdk);
+    let control = old.stack.config.tables.control.clone();
+    let other = old.migrator();
+    tap.before("PutItem", control.as_str(), async move {
+        // Both looked before; the other one has the turn first.
+        let report = other.apply(&BackupPolicy::Required, &mut |_| ()).await;
+        assert_eq!(report.unwrap().rows.len(), 6);
+    });
+
+    let second = old.migrator_over(&sdk);
+    let second = second.apply(&BackupPolicy::Required, &mut |_| ()).await;
+
+    let second = second.unwrap();
+    assert_eq!((second.id, second.rows), (None, vec![]));
+    assert_eq!(second.presets, [""; 0]);
+    let all = old.migrator().list().await.unwrap();
+    let [first] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(
+        old.migrator().plan(&mut |_| ()).await.unwrap().unfinished,
+        None
+    );
+    old.migrator().undo(&first.id, &mut |_| ()).await.unwrap();
+    assert_eq!(old.dump().await, before);
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn a_write_whose_reply_was_lost_is_known_as_ours_whatever_others_made_of_it() {
+    let old = Old::set_up().await;
+    let (tap, sdk) = Tap::on(&old.stack.sdk);
+    let table = old.stack.config.tables.destinations.clone();
+    let one = "dest_1700000000001_aaaaaaaaa";
+    let (stack, other) = (old.stack.clone(), old.migrator());
+    tap.before("UpdateItem", table.as_str(), async move {
+        // The first attempt arrived, an old client wrote, and this is the second attempt.
+        let id = other.list().await.unwrap()[0].id.clone();
+        for (name, value) in [
+            ("failover_enabled", AttributeValue::Bool(false)),
+            ("current_active_url", s("primary")),
+            ("lunora_migration", s(id.as_str())),
+            ("output_type", s("mediaconnect")),
+        ] {
+            write(&stack, one, name, value).await;
+        }
+    });
+
+    let report = old
+        .migrator_over(&sdk)
+        .apply(&BackupPolicy::Required, &mut |_| ())
+        .await
+        .unwrap();
+
+    assert_eq!(report.rows.len(), 6);
+    let proof = &report.proof[0];
+    assert!(!proof.holds() && report.leaves_something());
+    assert_eq!(proof.by_others.changed, [one]);
+    let id = report.id.unwrap();
+    let report = old.migrator().undo(&id, &mut |_| ()).await.unwrap();
+    let left: Vec<_> = report.left.iter().map(|it| (&*it.id, it.because)).collect();
+    assert_eq!(left, [(one, Because::Changed)]);
+    assert_eq!(report.left[0].attributes, ["output_type"]);
+    let row = old.destination(one).await;
+    assert_eq!(row["output_type"], s("mediaconnect"));
+    for name in ["failover_enabled", "current_active_url", "lunora_migration"] {
+        assert!(!row.contains_key(name), "{name}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn the_same_value_from_somebody_else_is_theirs_also_when_our_process_dies_just_then() {
+    let old = Old::set_up().await;
+    let before = old.dump().await;
+    let (tap, sdk) = Tap::on(&old.stack.sdk);
+    let table = old.stack.config.tables.destinations.clone();
+    let one = "dest_1700000000001_aaaaaaaaa";
+    let (stack, end) = (old.stack.clone(), tap.clone());
+    tap.before("UpdateItem", table.as_str(), async move {
+        // What is about to be added is recorded; it is added by somebody else, and the
+        // process dies before it can take the record back.
+        write(&stack, one, "output_type", s("medialive")).await;
+        end.end_at(0, Lost::Request);
+    });
+    let first = old.migrator_over(&sdk);
+    let died = until_death(first.apply(&BackupPolicy::Required, &mut |_| ()), &tap).await;
+    assert!(died.is_none());
+    old.clock.advance(DEAD);
+
+    let id = old.migrator().list().await.unwrap()[0].id.clone();
+    let report = old.migrator().undo(&id, &mut |_| ()).await.unwrap();
+
+    let mut expected = before;
+    let row = expected.get_mut(&format!("destinations {one}")).unwrap();
+    row.insert("output_type".to_owned(), s("medialive"));
+    assert_eq!(old.dump().await, expected);
+    let left: Vec<_> = report.left.iter().map(|it| (&*it.id, it.because)).collect();
+    assert_eq!(left, [(one, Because::Unmarked)]);
+    assert_eq!(report.left[0].attributes, ["output_type"]);
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn a_row_that_an_old_client_wrote_whole_is_the_old_clients() {
+    let old = Old::set_up().await;
+    let id = old.apply().await.id.unwrap();
+    let one = "dest_1700000000001_aaaaaaaaa";
+    let mut row = old.destination(one).await;
+    row.remove("lunora_migration");
+    row.remove("current_active_url");
+    let table = &old.stack.config.tables.destinations;
+    put(&old.stack.dynamodb(), table, row.clone()).await;
+
+    let report = old.migrator().undo(&id, &mut |_| ()).await.unwrap();
+
+    assert_eq!(old.destination(one).await, row);
+    let left: Vec<_> = report.left.iter().map(|it| (&*it.id, it.because)).collect();
+    assert_eq!(left, [(one, Because::Unmarked)]);
+    assert_eq!(
+        report.left[0].attributes,
+        ["failover_enabled", "output_type"]
+    );
+    assert_eq!(report.rows.len(), 5);
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn what_somebody_removed_again_is_not_added_again() {
+    let old = Old::set_up().await;
+    old.apply().await;
+    let tables = &old.stack.config.tables;
+    let gone = old.stack.dynamodb().delete_item();
+    let gone = gone.table_name(tables.presets.as_str());
+    gone.key("preset_id", s("linkedin_720p"))
+        .send()
+        .await
+        .unwrap();
+    let call = old.stack.dynamodb().update_item();
+    let call = call.table_name(tables.destinations.as_str());
+    call.key("destination_id", s("dest_1700000000001_aaaaaaaaa"))
+        .update_expression("REMOVE output_type")
+        .send()
+        .await
+        .unwrap();
+
+    let plan = old.migrator().plan(&mut |_| ()).await.unwrap();
+
+    assert!(!plan.has_work(), "{plan:?}");
+    assert_eq!(old.apply().await.id, None);
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn a_preset_that_somebody_takes_up_while_it_is_removed_stays() {
+    let old = Old::set_up().await;
+    let id = old.apply().await.id.unwrap();
+    let (tap, sdk) = Tap::on(&old.stack.sdk);
+    let tables = old.stack.config.tables.clone();
+    let stack = old.stack.clone();
+    tap.before("DeleteItem", tables.presets.as_str(), async move {
+        // The first one is about to go: it gets a note, and the last one a destination.
+        let call = stack.dynamodb().update_item();
+        let call = call.table_name(stack.config.tables.presets.as_str());
+        let call = call.key("preset_id", s("generic_1080p"));
+        let call = call.update_expression("SET note = :v");
+        let call = call.expression_attribute_values(":v", s("mine"));
+        call.send().await.unwrap();
+        write(&stack, "legacy-7", "preset_id", s("youtube_720p")).await;
+    });
+
+    let undone = old.migrator_over(&sdk);
+    let undone = undone.undo(&id, &mut |_| ()).await.unwrap();
+
+    let left: Vec<_> = undone.left.iter().map(|it| (&*it.id, it.because)).collect();
+    assert_eq!(
+        left,
+        [
+            ("generic_1080p", Because::Changed),
+            ("youtube_720p", Because::InUse)
+        ]
+    );
+    let rows = old.dump().await;
+    assert_eq!(rows["presets generic_1080p"]["note"], s("mine"));
+    assert!(rows.contains_key("presets youtube_720p"));
+    assert!(!rows.contains_key("presets linkedin_720p"));
 }

@@ -197,7 +197,7 @@ async fn a_wrong_call_ends_with_2_and_what_failed_with_1() {
         .arg("plan")
         .output();
     let lost = ran(lost.unwrap());
-    assert_eq!(lost.code, Some(1));
+    assert_eq!(lost.code, Some(2));
     assert!(lost.errors.contains("CONTROL_TABLE is missing"), "{lost:?}");
     let help = run(&stack, &["--help"]).await;
     assert_eq!(help.code, Some(0));

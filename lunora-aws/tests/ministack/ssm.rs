@@ -3,12 +3,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_ssm::types::ParameterType;
-use lunora_aws::ssm::SsmSecretStore;
+use lunora_aws::{deployment_hash_key, ssm::SsmSecretStore};
 use lunora_core::{
     ExposeSecret,
     domain::{HashKey, Leg, SecretName, SecretRef, SecretVersion},
-    port::{Forget, Revealed, SecretStore, Which},
+    port::{ErrorKind, Forget, PortError, Revealed, SecretStore, Which},
 };
 use lunora_testkit::{clock::ManualClock, conformance::Fixture, sample};
 
@@ -223,6 +224,108 @@ async fn all_processes_of_a_deployment_have_one_hash_key() {
     assert_eq!(rest, [first; 3]);
     let elsewhere = Stack::set_up().await.secrets().hash_key().await;
     assert_ne!(digest(elsewhere.unwrap()), first);
+}
+
+impl Stack {
+    async fn hash_key(&self) -> Result<HashKey, PortError> {
+        deployment_hash_key(&self.secrets(), &self.dynamodb(), &self.config.tables).await
+    }
+
+    fn hash_key_parameter(&self) -> String {
+        format!("{}/deployment/hash_key", self.config.parameter_prefix)
+    }
+
+    async fn delete_hash_key(&self) {
+        let call = self.ssm().delete_parameter();
+        call.name(self.hash_key_parameter()).send().await.unwrap();
+    }
+
+    async fn put_hash_key(&self, value: &str) {
+        self.ssm()
+            .put_parameter()
+            .name(self.hash_key_parameter())
+            .r#type(ParameterType::SecureString)
+            .value(value)
+            .overwrite(true)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    async fn hash_key_text(&self) -> String {
+        let call = self.ssm().get_parameter().name(self.hash_key_parameter());
+        let answer = call.with_decryption(true).send().await.unwrap();
+        answer.parameter.unwrap().value.unwrap()
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn the_first_who_asks_makes_the_hash_key_and_a_witness_of_it() {
+    let stack = Stack::set_up().await;
+    let digest = |key: Result<HashKey, PortError>| key.unwrap().digest([&b"text"[..]]);
+
+    let (one, two) = tokio::join!(stack.hash_key(), stack.hash_key());
+    let later = stack.hash_key().await;
+
+    let [first, rest @ ..] = [one, two, later].map(digest);
+    assert_eq!(rest, [first; 2]);
+    let key = [("pk", "deployment"), ("sk", "hash_key")];
+    let key = key.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned())));
+    let call = stack.dynamodb().get_item().set_key(Some(key.into()));
+    let call = call.table_name(stack.config.tables.control.as_str());
+    let item = call.send().await.unwrap().item.unwrap();
+    assert!(!format!("{item:?}").contains(&stack.hash_key_text().await));
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn a_hash_key_from_before_there_were_witnesses_gets_one() {
+    let stack = Stack::set_up().await;
+    let before = stack.secrets().hash_key().await.unwrap();
+
+    let after = stack.hash_key().await.unwrap();
+
+    let text = [&b"text"[..]];
+    assert_eq!(before.digest(text), after.digest(text));
+    stack.put_hash_key(&"0".repeat(64)).await;
+    assert_eq!(
+        stack.hash_key().await.unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs ministack: scripts/ministack run -- cargo test -p lunora-aws --test ministack -- --include-ignored"]
+async fn a_hash_key_that_is_lost_or_replaced_is_told_and_no_other_is_made() {
+    let stack = Stack::set_up().await;
+    let first = stack.hash_key().await.unwrap().digest([&b"text"[..]]);
+    let kept = stack.hash_key_text().await;
+    let told = |error: PortError| {
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        std::error::Error::source(&error).unwrap().to_string()
+    };
+
+    stack.delete_hash_key().await;
+    let lost = told(stack.hash_key().await.unwrap_err());
+    assert!(
+        lost.contains("is gone") && lost.contains("put its value back"),
+        "{lost}"
+    );
+    let parameter = stack.ssm().get_parameter().name(stack.hash_key_parameter());
+    parameter.send().await.unwrap_err();
+
+    stack.put_hash_key(&"0".repeat(64)).await;
+    let replaced = told(stack.hash_key().await.unwrap_err());
+    assert!(replaced.contains("earlier version"), "{replaced}");
+    assert!(!format!("{lost}{replaced}").contains(&kept));
+
+    // With its value back all is well again.
+    stack.put_hash_key(&kept).await;
+    assert_eq!(
+        stack.hash_key().await.unwrap().digest([&b"text"[..]]),
+        first
+    );
 }
 
 #[tokio::test]

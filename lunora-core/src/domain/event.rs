@@ -106,6 +106,9 @@ pub enum EventKind {
         /// What comes in now.
         program: ProgramKind,
     },
+    /// Something that a newer version recorded.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What comes in.

@@ -39,7 +39,7 @@ pub use preset::{
     AudioPreset, PlatformSettings, Preset, PresetKind, Resolution, ResolutionError, VideoPreset,
 };
 pub use push_url::{Host, KeyInput, PushAddress, PushUrl, PushUrlError, Scheme};
-pub use removal::{ChangeId, Removal, RemovalCause, RemovalCauseError};
+pub use removal::{ChangeId, Leftover, Removal, RemovalCause, RemovalCauseError};
 pub use secret::{
     MASK, SecretName, SecretNameError, SecretRef, SecretVersion, StreamKey, StreamKeyError,
 };

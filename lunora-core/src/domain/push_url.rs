@@ -186,6 +186,13 @@ impl PushUrl {
         self.query.as_deref()
     }
 
+    /// Whether a part of it was split off, and has to be put back before it is called.
+    #[must_use]
+    pub fn hides_a_tail(&self) -> bool {
+        let path = self.text.split('?').next().unwrap_or_default();
+        path.ends_with(TAIL_MASK)
+    }
+
     /// `rtmp[s]://host[:port]`, with the port if it is not the scheme's own.
     #[must_use]
     pub fn origin(&self) -> String {

@@ -1,8 +1,9 @@
 use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::DestinationId;
+use super::{DestinationId, Digest, SecretName};
 
 /// Something that may have to be cleaned up under an id, retried until it is done (rule 12).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +17,28 @@ pub struct Removal {
     pub generation: u64,
     /// When it was recorded.
     pub recorded_at: Timestamp,
+    /// What a change of secrets may leave behind; empty for every other cause.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// The texts of one secret that a change may leave behind: the new one, if it is
+/// refused, and the old one, if it is not. Any other was kept by somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// Of which secret.
+    pub name: SecretName,
+    /// The keyed hashes of the texts.
+    pub digests: Vec<Digest>,
 }
 
 /// Why something is to be cleaned up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RemovalCause {
-    /// The destination was deleted: row, output and keys go.
+    /// Somebody deleted the destination here: row, output and keys go.
     Deleted,
+    /// Its output was found without a row (rule 9): output and keys go, unless
+    /// there is a row again, which is never touched.
+    Absent,
     /// A create or an edit may have stopped half way: what it kept and no row
     /// refers to goes. Each change has a record of its own.
     ChangeUnfinished(ChangeId),
@@ -34,14 +50,15 @@ pub struct ChangeId(pub u128);
 
 /// The text is not the cause of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected `deleted` or `change_unfinished`")]
+#[error("expected `deleted`, `absent` or `change_unfinished`")]
 pub struct RemovalCauseError;
 
-/// `deleted`, `change_unfinished`, or `change_unfinished:<32 hexadecimal digits>`.
+/// `deleted`, `absent`, `change_unfinished`, or `change_unfinished:<32 hexadecimal digits>`.
 impl fmt::Display for RemovalCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Deleted => f.write_str("deleted"),
+            Self::Absent => f.write_str("absent"),
             Self::ChangeUnfinished(ChangeId(0)) => f.write_str("change_unfinished"),
             Self::ChangeUnfinished(ChangeId(id)) => write!(f, "change_unfinished:{id:032x}"),
         }
@@ -55,6 +72,7 @@ impl FromStr for RemovalCause {
         let change = |id| Self::ChangeUnfinished(ChangeId(id));
         match text.split_once(':') {
             None if text == "deleted" => Ok(Self::Deleted),
+            None if text == "absent" => Ok(Self::Absent),
             None if text == "change_unfinished" => Ok(change(0)),
             Some(("change_unfinished", id)) => u128::from_str_radix(id, 16)
                 .map(change)

@@ -49,7 +49,8 @@ impl fmt::Debug for StreamKey {
 }
 
 /// The name under which a secret is kept; never the secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum SecretName {
     /// The stream key of one leg.
     StreamKey(DestinationId, Leg),
@@ -110,6 +111,20 @@ impl fmt::Display for SecretName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the path of a secret")]
 pub struct SecretNameError;
+
+impl TryFrom<String> for SecretName {
+    type Error = SecretNameError;
+
+    fn try_from(path: String) -> Result<Self, SecretNameError> {
+        path.parse()
+    }
+}
+
+impl From<SecretName> for String {
+    fn from(name: SecretName) -> Self {
+        name.to_string()
+    }
+}
 
 impl FromStr for SecretName {
     type Err = SecretNameError;

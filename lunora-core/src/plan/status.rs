@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use super::Refusal;
 use crate::domain::{
     Destination, Fault, FaultClass, FaultCode, Leg, ObservedOutput, OutputState, Severity, Status,
-    StatusKind, Wanted,
+    StatusKind, Switch, Wanted,
 };
 
 /// What is known about the output of a destination's active leg.
@@ -64,6 +64,15 @@ fn situation(
         let at_rest = matches!(health.state, OutputState::Off | OutputState::Failed);
         !at_rest
     });
+    if evidence.delivery == Delivery::Foreign
+        && let Some(left) = evidence.observed.filter(|it| it.switch == Switch::On)
+    {
+        let text = "another client took its row over, and its output goes on: stop it here, or \
+                    give the row back";
+        let (code, class) = (FaultCode::Internal, FaultClass::Actionable);
+        let fault = Fault::new(code, class, text, left.health.since);
+        return (StatusKind::Unconfirmed, left.health.since, Some(fault));
+    }
     if !destination.is_running() {
         if let Some(health) = ending {
             return (StatusKind::Stopping, health.since, None);

@@ -169,7 +169,7 @@ pub fn plan(
     let observed: BTreeMap<&OutputId, &ObservedOutput> =
         observed.iter().map(|it| (&it.id, it)).collect();
     let mut refused = BTreeMap::new();
-    let granted = grant(wanted, &observed, capabilities, &mut refused);
+    let granted = grant(wanted, &observed, foreign, capabilities, &mut refused);
 
     let mut steps = Steps::default();
     let mut kept: BTreeSet<&OutputId> = BTreeSet::new();
@@ -247,6 +247,7 @@ fn by_age(one: &&WishedOutput, other: &&WishedOutput) -> std::cmp::Ordering {
 fn grant<'a>(
     wanted: &'a [WishedOutput],
     observed: &BTreeMap<&OutputId, &ObservedOutput>,
+    foreign: &BTreeSet<DestinationId>,
     capabilities: &RouterCapabilities,
     refused: &mut BTreeMap<OutputId, Refusal>,
 ) -> BTreeSet<&'a OutputId> {
@@ -271,10 +272,18 @@ fn grant<'a>(
         holders.entry(wish.target).or_insert(&wish.id);
         granted.insert(&wish.id);
     }
+    // So did what goes on under a row that another client took over.
+    let left_on = |wish: &WishedOutput| {
+        let mut left = observed.values().filter(|it| {
+            it.switch == Switch::On && foreign.contains(&it.id.destination) && it.id != wish.id
+        });
+        left.find(|it| it.fingerprint == wish.fingerprint)
+            .map(|it| it.id.clone())
+    };
     for wish in on.iter().copied().filter(|wish| !settled(wish)) {
-        match holders.get(&wish.target) {
-            Some(holder) => {
-                let of = (*holder).clone();
+        let holder = holders.get(&wish.target).map(|it| (*it).clone());
+        match holder.or_else(|| left_on(wish)) {
+            Some(of) => {
                 refused.insert(wish.id.clone(), Refusal::Duplicate { of });
             }
             None => {

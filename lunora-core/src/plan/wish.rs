@@ -64,6 +64,16 @@ pub fn wish(destination: &Destination, ours: &OutputType, hash_key: &HashKey) ->
             }
         };
     };
+    if endpoint.tail.is_none() && endpoint.url.hides_a_tail() {
+        // Without it, the key would go to another place than was meant.
+        return match destination.wanted {
+            Wanted::Stopped => Wish::Nothing,
+            Wanted::Running => {
+                let missing = "a part of its push URL is not known; set the whole `rtmp_url`";
+                Wish::Impossible(id, Refusal::Incomplete { missing })
+            }
+        };
+    }
     Wish::Output(WishedOutput {
         id,
         switch: match destination.wanted {

@@ -23,8 +23,10 @@ use crate::domain::{DestinationId, Digest, LeaseName, Removal, WorkerId};
 ///    and every other one stays.
 /// 6. A lease is given to who asks for it if nobody holds it, if its time is over
 ///    at the time of asking, or if its holder asks again; of all that ask at once,
-///    at most one gets it. All are told the lease that stands then. It is over
-///    when its holder releases it; a release by another succeeds and changes nothing.
+///    at most one gets it. All are told the lease that stands then. If its holder
+///    asks for less time than it has, the lease stays as it is. It is over when it
+///    is released; a release of one that is not the one that stands, be it
+///    another's or an earlier one of its holder, succeeds and changes nothing.
 #[async_trait]
 pub trait ControlStore: fmt::Debug + Send + Sync + 'static {
     /// Records that something has to be cleaned up.
@@ -55,7 +57,7 @@ pub trait ControlStore: fmt::Debug + Send + Sync + 'static {
     async fn acquire(&self, name: &LeaseName, lease: &Lease) -> Result<Lease, PortError>;
 
     /// Gives a lease back before its time is over.
-    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError>;
+    async fn release(&self, name: &LeaseName, lease: &Lease) -> Result<(), PortError>;
 }
 
 /// The right of one worker at a time to do something (rule 10).

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     Event, EventSeq, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec, Removal,
-    SecretName, SecretVersion, WorkerId,
+    SecretName, SecretVersion,
 };
 
 impl<T: Clock + ?Sized> Clock for Arc<T> {
@@ -159,7 +159,7 @@ impl<T: ControlStore + ?Sized> ControlStore for Arc<T> {
         (**self).acquire(name, lease).await
     }
 
-    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
-        (**self).release(name, holder).await
+    async fn release(&self, name: &LeaseName, lease: &Lease) -> Result<(), PortError> {
+        (**self).release(name, lease).await
     }
 }

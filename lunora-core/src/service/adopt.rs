@@ -83,10 +83,16 @@ impl Reconciler {
     pub(super) async fn adopt_unread(
         &self,
         rows: &[Versioned<Destination>],
+        scope: &Scope,
         report: &mut PassReport,
     ) -> Adoption {
         let mut adoption = Adoption::Nothing;
-        for row in rows.iter().filter(|row| self.is_ours(&row.value)) {
+        let meant = |row: &&Versioned<Destination>| match scope {
+            Scope::All => true,
+            Scope::One(id) => row.value.id == *id,
+        };
+        let ours = rows.iter().filter(|row| self.is_ours(&row.value));
+        for row in ours.filter(meant) {
             for name in SecretName::all_of(&row.value.id) {
                 let referred = row.value.refers_to(&name);
                 if !referred.is_some_and(|referred| referred.is_unread()) {
@@ -173,7 +179,7 @@ impl Reconciler {
         changed.set_ref(name, Some(found));
         let is_news = found.digest != referred.digest;
         if is_news {
-            changed.generation += 1;
+            changed.generation = changed.generation.saturating_add(1);
             changed.updated_at = self.ports.clock.now();
         }
         let expect = Expect::Revision(row.revision.clone());
@@ -206,7 +212,7 @@ impl Reconciler {
         Ok(unfinished.map(|it| it.destination).collect())
     }
 
-    fn is_ours(&self, row: &Destination) -> bool {
+    pub(super) fn is_ours(&self, row: &Destination) -> bool {
         row.output_type == *self.ours()
     }
 }

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::{
     Cause, DestinationPatch, Entry, LegEdit, NewDestination, Ports, Reconciler, Scope, Start,
-    edits::changed_fields,
+    edits::changed_fields, reconciler::Ended,
 };
 use crate::{
     domain::{
@@ -160,7 +160,10 @@ impl Destinations {
             return self.after(there).await;
         }
         let removals = self.ports.control.removals().await?;
-        let deleted = |it: &Removal| it.destination == row.id && it.cause == RemovalCause::Deleted;
+        let deleted = |it: &Removal| {
+            let ends = matches!(it.cause, RemovalCause::Deleted | RemovalCause::Absent);
+            it.destination == row.id && ends
+        };
         if removals.iter().any(deleted) {
             let reason = "it was deleted, and its output and keys are still being removed";
             return Err(DestinationError::Invalid { reason });
@@ -218,7 +221,7 @@ impl Destinations {
 
             let kept = self.keep_secrets(&mut row, &patch.primary, &patch.backup);
             let kept = kept.await?;
-            row.generation += 1;
+            row.generation = row.generation.saturating_add(1);
             row.updated_at = self.ports.clock.now();
             let expect = Expect::Revision(stored.revision);
             match self.ports.destinations.put(&row, expect).await {
@@ -262,6 +265,7 @@ impl Destinations {
                 cause: RemovalCause::Deleted,
                 generation: found,
                 recorded_at: self.ports.clock.now(),
+                leftovers: Vec::new(),
             };
             self.ports.control.record_removal(&removal).await?;
             // Should the row be changed before it goes, the record is of another
@@ -310,7 +314,13 @@ impl Destinations {
         for _ in 0..TRIES_MAX {
             let stored = self.get(id).await?;
             let mut row = stored.value.clone();
-            self.check_ours(&row)?;
+            if let Err(foreign) = self.check_ours(&row) {
+                // Another client took the row over, and our output went on (rule 8).
+                return match self.reconciler.end_output_of(id).await? {
+                    Ended::Something => Ok(StopOutcome::Stopped(self.after(stored).await?)),
+                    Ended::Nothing => Err(foreign),
+                };
+            }
             if row.wanted == Wanted::Stopped {
                 return Ok(StopOutcome::AlreadyStopped(self.after(stored).await?));
             }
@@ -341,9 +351,7 @@ impl Destinations {
         };
         // The pass first: what was refused for want of room may fit by now.
         self.make_so(id).await;
-        for result in self.ports.router.retry(&[output]).await {
-            result?;
-        }
+        self.reconciler.retry(&output).await?;
         self.record(id, EventKind::DestinationRetried).await;
         self.after(stored).await
     }
@@ -451,7 +459,7 @@ impl Destinations {
         mut row: Destination,
         revision: crate::port::Revision,
     ) -> Result<Option<Versioned<Destination>>, DestinationError> {
-        row.generation += 1;
+        row.generation = row.generation.saturating_add(1);
         row.updated_at = self.ports.clock.now();
         let expect = Expect::Revision(revision);
         match self.ports.destinations.put(&row, expect).await {
@@ -467,8 +475,15 @@ impl Destinations {
     /// What is wanted is stored; a pass that fails now is made again by the timer.
     async fn make_so(&self, id: &DestinationId) {
         let scope = Scope::One(id.clone());
-        if let Err(error) = self.reconciler.reconcile(scope, Cause::Asked).await {
-            tracing::warn!(destination = %id, %error, "the change takes effect with the next pass");
+        match self.reconciler.reconcile(scope, Cause::Asked).await {
+            Ok(report) => {
+                if let Some(worker) = report.elsewhere {
+                    tracing::info!(destination = %id, %worker, "the change takes effect with that worker's next pass");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(destination = %id, %error, "the change takes effect with the next pass");
+            }
         }
     }
 

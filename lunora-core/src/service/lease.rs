@@ -93,9 +93,12 @@ impl Reconciler {
         let Some(leased) = &self.lease else {
             return;
         };
+        let Some(held) = leased.held() else {
+            return;
+        };
         leased.note(None);
         let control = &self.ports.control;
-        if let Err(error) = control.release(&leased.name, &leased.worker).await {
+        if let Err(error) = control.release(&leased.name, &held).await {
             tracing::warn!(%error, "the lease ends by itself");
         }
     }

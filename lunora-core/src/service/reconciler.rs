@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
 
@@ -142,6 +143,9 @@ impl View {
     }
 }
 
+/// How many steps are prepared before they are taken.
+const AT_A_TIME: usize = 10;
+
 /// How often a pass starts again because somebody changed a row meanwhile.
 const TRIES_MAX: usize = 4;
 
@@ -217,7 +221,7 @@ impl Reconciler {
     async fn make_so(&self, scope: &Scope, report: &mut PassReport) -> Result<(), PortError> {
         for _ in 0..TRIES_MAX {
             let mut view = self.view().await?;
-            let adopted = self.adopt_unread(&view.rows, report).await == Adoption::Done;
+            let adopted = self.adopt_unread(&view.rows, scope, report).await == Adoption::Done;
             let cleaned = self.clean_up(scope, &view, report).await? == CleanUp::Detached;
             if adopted || cleaned {
                 view = self.view().await?;
@@ -312,6 +316,9 @@ impl Reconciler {
         let mut impossible = BTreeMap::new();
         for row in &view.rows {
             match plan::wish(&row.value, &self.ours, &self.hash_key) {
+                // Ours may have been left on a row that another client took over; who is
+                // not enabled has none (rule 1).
+                Wish::Foreign if !row.value.enabled => (),
                 Wish::Foreign => {
                     foreign.insert(row.value.id.clone());
                 }
@@ -331,7 +338,8 @@ impl Reconciler {
         plan
     }
 
-    /// Takes the steps, and says whether the rows were still as they were read.
+    /// Takes the steps, few at a time so that what was read again is fresh and the
+    /// lease is sure, and says whether the rows were still as they were read.
     async fn take(
         &self,
         plan: &Plan,
@@ -341,15 +349,41 @@ impl Reconciler {
         let read: BTreeMap<&DestinationId, &Versioned<Destination>> =
             view.rows.iter().map(|it| (&it.value.id, it)).collect();
         let mut rows = Rows::AsRead;
+        for steps in plan.steps.chunks(AT_A_TIME) {
+            if self.take_some(steps, &read, report).await? == Rows::Changed {
+                rows = Rows::Changed;
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn take_some(
+        &self,
+        steps: &[Step],
+        read: &BTreeMap<&DestinationId, &Versioned<Destination>>,
+        report: &mut PassReport,
+    ) -> Result<Rows, PortError> {
+        let mut rows = Rows::AsRead;
         let mut detach: Vec<Step> = Vec::new();
         let mut apply: Vec<(Step, OutputSpec)> = Vec::new();
-        for step in &plan.steps {
+        for step in steps {
             let Some(row) = read.get(&step.output().destination) else {
                 continue;
             };
-            if step.takes_away() && !self.is_current(row).await? {
-                rows = Rows::Changed;
-                continue;
+            self.check_lease().await?;
+            if step.takes_away() {
+                match self.is_current(row).await {
+                    Ok(true) => (),
+                    Ok(false) => {
+                        rows = Rows::Changed;
+                        continue;
+                    }
+                    Err(error) => {
+                        let output = step.output().clone();
+                        report.failed.push(StepFailure { output, error });
+                        continue;
+                    }
+                }
             }
             let switch = match step {
                 Step::Detach(..) => {
@@ -394,6 +428,45 @@ impl Reconciler {
         Ok(rows)
     }
 
+    /// Makes an output try again at once, under the lease.
+    pub(super) async fn retry(&self, output: &OutputId) -> Result<(), PortError> {
+        let _turn = self.turn.lock().await;
+        self.be_the_one("retry output", output).await?;
+        let results = self.ports.router.retry(std::slice::from_ref(output)).await;
+        self.give_lease_back().await;
+        results.into_iter().collect()
+    }
+
+    /// Ends what is pushed for a destination whose row says another way by now.
+    pub(super) async fn end_output_of(&self, id: &DestinationId) -> Result<Ended, PortError> {
+        let _turn = self.turn.lock().await;
+        let observed = self.ports.router.observe().await?.into_iter();
+        let ids: Vec<OutputId> = observed
+            .map(|it| it.id)
+            .filter(|it| it.destination == *id)
+            .collect();
+        if ids.is_empty() {
+            return Ok(Ended::Nothing);
+        }
+        self.be_the_one("end output of", id).await?;
+        let results = self.ports.router.detach(&ids).await;
+        self.give_lease_back().await;
+        results.into_iter().collect::<Result<(), _>>()?;
+        Ok(Ended::Something)
+    }
+
+    /// Takes the lease, or says that another worker has it.
+    async fn be_the_one(
+        &self,
+        operation: &'static str,
+        subject: impl fmt::Display + Send,
+    ) -> Result<(), PortError> {
+        match self.take_lease().await? {
+            None => Ok(()),
+            Some(_) => Err(PortError::new(ErrorKind::Unavailable, operation, subject)),
+        }
+    }
+
     fn note(&self, steps: Vec<Step>, results: Vec<Result<(), PortError>>, report: &mut PassReport) {
         for (step, result) in steps.into_iter().zip(results) {
             match result {
@@ -414,7 +487,10 @@ impl Reconciler {
     /// Reads the row again, strongly, before something is taken away (rule 8).
     /// Another client's write changes no generation, so what is wished is compared.
     async fn is_current(&self, row: &Versioned<Destination>) -> Result<bool, PortError> {
-        let wish = |row: &Destination| plan::wish(row, &self.ours, &self.hash_key);
+        let wish = |row: &Destination| {
+            let wish = plan::wish(row, &self.ours, &self.hash_key);
+            (wish, row.enabled)
+        };
         match self.ports.destinations.get(&row.value.id).await {
             Ok(now) => Ok(now.is_some_and(|now| wish(&now.value) == wish(&row.value))),
             Err(error) if error.kind() == ErrorKind::Corrupt => Ok(false),
@@ -423,7 +499,15 @@ impl Reconciler {
     }
 }
 
+/// Whether there was something to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Something,
+    Nothing,
+}
+
 /// Whether the rows were still as a pass had read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rows {
     AsRead,
     Changed,

@@ -7,11 +7,13 @@ use jiff::SignedDuration;
 use super::{Cause, PassReport, Reconciler, Scope, StepFailure, reconciler::View};
 use crate::{
     domain::{
-        Destination, DestinationId, EventKind, Leg, OutputId, Removal, RemovalCause, SecretName,
+        Destination, DestinationId, EventKind, Leftover, Leg, OutputId, Removal, RemovalCause,
+        SecretName, SecretRef,
     },
     plan::{DetachReason, Step},
     port::{
-        Clock, ControlStore, Forget, History, OutputRouter, PortError, Repo, SecretStore, Which,
+        Clock, ControlStore, Forget, History, OutputRouter, PortError, Repo, Revealed, SecretStore,
+        Which,
     },
 };
 
@@ -30,8 +32,8 @@ impl View {
     /// The outputs that have neither a row nor the record of a deletion.
     fn absent(&self) -> Vec<&OutputId> {
         let rows = self.rows.iter().map(|it| &it.value.id);
-        let deleted = |it: &&Removal| it.cause == RemovalCause::Deleted;
-        let removals = self.removals.iter().filter(deleted);
+        let ends = |it: &&Removal| matches!(it.cause, RemovalCause::Deleted | RemovalCause::Absent);
+        let removals = self.removals.iter().filter(ends);
         let removals = removals.map(|it| &it.destination);
         let known: BTreeSet<&DestinationId> = rows.chain(removals).collect();
         // A row that cannot be read is there all the same.
@@ -114,22 +116,23 @@ impl Reconciler {
     async fn record_absent(&self, gone: Vec<&OutputId>) -> Result<Vec<Removal>, PortError> {
         let mut removals: Vec<Removal> = Vec::new();
         for id in gone {
-            let seen = removals.iter().any(|it| it.destination == id.destination);
-            if seen
-                || self
-                    .ports
-                    .destinations
-                    .get(&id.destination)
-                    .await?
-                    .is_some()
-            {
+            if removals.iter().any(|it| it.destination == id.destination) {
                 continue;
+            }
+            match self.ports.destinations.get(&id.destination).await {
+                Ok(None) => (),
+                Ok(Some(_)) => continue,
+                Err(error) => {
+                    tracing::warn!(destination = %id.destination, %error, "its output is left alone");
+                    continue;
+                }
             }
             let removal = Removal {
                 destination: id.destination.clone(),
-                cause: RemovalCause::Deleted,
+                cause: RemovalCause::Absent,
                 generation: 0,
                 recorded_at: self.ports.clock.now(),
+                leftovers: Vec::new(),
             };
             self.ports.control.record_removal(&removal).await?;
             removals.push(removal);
@@ -138,27 +141,35 @@ impl Reconciler {
     }
 
     /// Ends a change of secrets that is over, whether or not its row was written:
-    /// what no row refers to goes, or what the row refers to is the latest again
-    /// where a store forgets nothing by itself. The record stays until that is so.
+    /// of what it may have left, what no row refers to goes, or, where a store
+    /// forgets nothing by itself, what the row refers to is the latest again. What
+    /// somebody else kept is none of it. The record stays until all that is so.
     pub(super) async fn finish_change(&self, change: &Removal) -> Result<(), PortError> {
         let (secrets, control) = (&self.ports.secrets, &self.ports.control);
         let Some(row) = self.ports.destinations.get(&change.destination).await? else {
-            return Ok(()); // The caller forgets all of it, or a later pass does.
+            return Ok(()); // A later pass forgets all of it.
         };
+        let row = row.value;
         match secrets.history() {
-            History::Cuts => self.forget_unreferred(&row.value).await?,
+            History::Cuts => {
+                for leftover in &change.leftovers {
+                    self.forget_leftover(&row, leftover).await?;
+                }
+            }
             History::Stays => {
                 let is_another =
                     |it: &Removal| it.destination == change.destination && it.cause != change.cause;
                 if control.removals().await?.iter().any(is_another) {
                     return Ok(()); // Its text may be the latest; when that is over, this goes on.
                 }
-                self.restore_referred(&row.value).await?;
+                for leftover in &change.leftovers {
+                    self.restore_over_leftover(&row, leftover).await?;
+                }
                 let now = self.ports.destinations.get(&change.destination).await?;
                 let refs = |row: &Destination| {
                     SecretName::all_of(&row.id).map(|name| row.refers_to(&name))
                 };
-                if now.is_none_or(|now| refs(&now.value) != refs(&row.value)) {
+                if now.is_none_or(|now| refs(&now.value) != refs(&row)) {
                     return Ok(());
                 }
             }
@@ -166,53 +177,61 @@ impl Reconciler {
         control.clear_removal(change).await
     }
 
-    /// Forgets every version of a row's secrets but those that it refers to.
-    async fn forget_unreferred(&self, row: &Destination) -> Result<(), PortError> {
-        let secrets = &self.ports.secrets;
-        for name in SecretName::all_of(&row.id) {
-            let Some(kept) = row.refers_to(&name) else {
-                secrets.forget(&name, Forget::All).await?;
-                continue;
-            };
-            if kept.is_unread() {
-                continue;
-            }
-            let before = Forget::Before(kept.version);
-            secrets.forget(&name, before).await?;
-            while let Some(latest) = secrets.reveal(&name, Which::Latest).await?
-                && kept.version < latest.version
-            {
-                let only = Forget::Only(latest.version);
-                secrets.forget(&name, only).await?;
-            }
+    /// Forgets the texts of a change that the row does not refer to.
+    async fn forget_leftover(
+        &self,
+        row: &Destination,
+        leftover: &Leftover,
+    ) -> Result<(), PortError> {
+        let (secrets, name) = (&self.ports.secrets, &leftover.name);
+        let kept = row.refers_to(name);
+        if kept.is_some_and(|kept| kept.is_unread()) {
+            return Ok(());
+        }
+        if let Some(kept) = kept {
+            secrets.forget(name, Forget::Before(kept.version)).await?;
+        }
+        while let Some(latest) = secrets.reveal(name, Which::Latest).await?
+            && kept.is_none_or(|kept| kept.version < latest.version)
+            && self.is_left(leftover, &latest)
+        {
+            secrets.forget(name, Forget::Only(latest.version)).await?;
         }
         Ok(())
     }
 
-    /// Keeps again what a row refers to, where another text was kept since: other
-    /// clients read the latest one.
-    async fn restore_referred(&self, row: &Destination) -> Result<(), PortError> {
-        let secrets = &self.ports.secrets;
-        for name in SecretName::all_of(&row.id) {
-            let latest = secrets.reveal(&name, Which::Latest).await?;
-            match (row.refers_to(&name), latest) {
-                (None, Some(_)) => secrets.forget(&name, Forget::All).await?,
-                (Some(kept), Some(latest))
-                    if !kept.is_unread() && !kept.is_of(&latest.text, &self.hash_key) =>
-                {
-                    let which = Which::Version(kept.version);
-                    let referred = secrets.reveal(&name, which).await?;
-                    // A text that is gone cannot come back; the row's fault says so.
-                    if let Some(referred) = referred
-                        && kept.is_of(&referred.text, &self.hash_key)
-                    {
-                        secrets.keep(&name, &referred.text).await?;
-                    }
-                }
-                _ => (),
-            }
+    /// Keeps again what the row refers to, where the latest text is one of a
+    /// change: other clients read the latest one.
+    async fn restore_over_leftover(
+        &self,
+        row: &Destination,
+        leftover: &Leftover,
+    ) -> Result<(), PortError> {
+        let (secrets, name) = (&self.ports.secrets, &leftover.name);
+        let latest = secrets.reveal(name, Which::Latest).await?;
+        let Some(latest) = latest.filter(|latest| self.is_left(leftover, latest)) else {
+            return Ok(());
+        };
+        let Some(kept) = row.refers_to(name) else {
+            return secrets.forget(name, Forget::All).await;
+        };
+        if kept.is_unread() || kept.is_of(&latest.text, &self.hash_key) {
+            return Ok(());
+        }
+        let which = Which::Version(kept.version);
+        let referred = secrets.reveal(name, which).await?;
+        // A text that is gone cannot come back; the row's fault says so.
+        if let Some(referred) = referred
+            && kept.is_of(&referred.text, &self.hash_key)
+        {
+            secrets.keep(name, &referred.text).await?;
         }
         Ok(())
+    }
+
+    fn is_left(&self, leftover: &Leftover, found: &Revealed) -> bool {
+        let found = SecretRef::new(found.version, &found.text, &self.hash_key);
+        leftover.digests.contains(&found.digest)
     }
 
     async fn finish(
@@ -224,16 +243,25 @@ impl Reconciler {
         let id = &removal.destination;
         let row = self.ports.destinations.get(id).await?;
         let control = &self.ports.control;
+        // Another client may have put a row under this id since. It is not ours to end.
+        let mut row_stays = false;
         match (removal.cause, row) {
-            (RemovalCause::ChangeUnfinished(_), row) => {
+            (_, None) => {
+                let age = self.ports.clock.now().duration_since(removal.recorded_at);
+                let is_change = matches!(removal.cause, RemovalCause::ChangeUnfinished(_));
+                if is_change && age < CHANGE_TAKES_AT_MOST {
+                    return Ok(());
+                }
+            }
+            (RemovalCause::ChangeUnfinished(_), Some(_)) => {
                 let age = self.ports.clock.now().duration_since(removal.recorded_at);
                 if age < CHANGE_TAKES_AT_MOST {
                     return Ok(());
                 }
-                if row.is_some() {
-                    return self.finish_change(removal).await;
-                }
+                return self.finish_change(removal).await;
             }
+            (RemovalCause::Absent, Some(_)) => return control.clear_removal(removal).await,
+            (RemovalCause::Deleted, Some(row)) if !self.is_ours(&row.value) => row_stays = true,
             (RemovalCause::Deleted, Some(row)) if row.value.generation != removal.generation => {
                 // It was changed before it could go; whoever deleted it was told so.
                 return control.clear_removal(removal).await;
@@ -241,7 +269,6 @@ impl Reconciler {
             (RemovalCause::Deleted, Some(row)) => {
                 self.ports.destinations.remove(id, &row.revision).await?;
             }
-            (RemovalCause::Deleted, None) => (),
         }
         let outputs = view.observed.iter().map(|it| &it.id);
         let outputs: Vec<OutputId> = outputs
@@ -258,11 +285,11 @@ impl Reconciler {
             }
         }
         // Keys last: an output that is still there could need its key to be ended by hand.
-        for name in SecretName::all_of(id) {
-            self.ports.secrets.forget(&name, Forget::All).await?;
+        for name in SecretName::all_of(id).iter().filter(|_| !row_stays) {
+            self.ports.secrets.forget(name, Forget::All).await?;
         }
         control.clear_removal(removal).await?;
-        if removal.cause == RemovalCause::Deleted {
+        if matches!(removal.cause, RemovalCause::Deleted | RemovalCause::Absent) {
             self.ports
                 .record(Some(id), None, EventKind::RemovalFinished)
                 .await;

@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{DestinationError, DestinationPatch, Destinations, LegEdit};
 use crate::{
     domain::{
-        ChangeId, Destination, DestinationId, Edit, Leg, Removal, RemovalCause, SecretName,
-        SecretRef, SecretVersion, StreamKey,
+        ChangeId, Destination, DestinationId, Edit, Leftover, Leg, Removal, RemovalCause,
+        SecretName, SecretRef, SecretVersion, StreamKey,
     },
     port::{ControlStore, Forget, History, IdSource, PortError, SecretStore, Which},
 };
@@ -21,8 +21,6 @@ use crate::{
 pub(super) struct Kept {
     /// Makes a pass tidy up, should this change stop half way; none if no secret changes.
     record: Option<Removal>,
-    /// Kept for the new row.
-    new: Vec<(SecretName, SecretVersion)>,
     /// What the old row refers to and the new one does not.
     old: Vec<(SecretName, Forget)>,
 }
@@ -52,7 +50,6 @@ impl Destinations {
         *row = self.preview(row, primary, backup)?;
         let mut kept = Kept {
             record: None,
-            new: Vec::new(),
             old: Vec::new(),
         };
         let legs = [(Leg::Primary, primary), (Leg::Backup, backup)];
@@ -65,6 +62,11 @@ impl Destinations {
             cause: RemovalCause::ChangeUnfinished(ChangeId(self.ids.mint())),
             generation: before.generation,
             recorded_at: self.ports.clock.now(),
+            leftovers: all
+                .iter()
+                .flatten()
+                .filter_map(|(name, edit)| self.leftover(&before, name, edit))
+                .collect(),
         };
         self.ports.control.record_removal(&record).await?;
         kept.record = Some(record);
@@ -76,7 +78,6 @@ impl Destinations {
                 Edit::Clear => None,
                 Edit::Set(text) => {
                     let version = self.ports.secrets.keep(&name, text).await?;
-                    kept.new.push((name.clone(), version));
                     let hash_key = self.reconciler.hash_key();
                     Some(SecretRef::new(version, text, hash_key))
                 }
@@ -102,16 +103,32 @@ impl Destinations {
     /// The row was not written: what was kept for it goes.
     pub(super) async fn take_back(&self, kept: Kept) {
         if let Some(record) = &kept.record
-            && self.ports.secrets.history() == History::Stays
+            && let Err(error) = self.reconciler.finish_change(record).await
         {
-            if let Err(error) = self.reconciler.finish_change(record).await {
-                tracing::warn!(%error, "a secret that was not wanted is taken back later");
-            }
-            return;
+            tracing::warn!(%error, "a secret that was not wanted is taken back later");
         }
-        let only = |(name, version)| (name, Forget::Only(version));
-        let gone: Vec<_> = kept.new.into_iter().map(only).collect();
-        self.tidy_up(kept.record, &gone).await;
+    }
+
+    /// The texts of a secret that are of no use once the edit is stored, or refused.
+    fn leftover(
+        &self,
+        before: &Destination,
+        name: &SecretName,
+        edit: &Edit<&SecretString>,
+    ) -> Option<Leftover> {
+        let new = match edit {
+            Edit::Keep => return None,
+            Edit::Clear => None,
+            Edit::Set(text) => {
+                let hash_key = self.reconciler.hash_key();
+                Some(SecretRef::new(SecretVersion::UNREAD, text, hash_key))
+            }
+        };
+        let refs = new.into_iter().chain(before.refers_to(name));
+        Some(Leftover {
+            name: name.clone(),
+            digests: refs.map(|it| it.digest).collect(),
+        })
     }
 
     /// What the row says stands whether or not this succeeds; the record stays if it does not.

@@ -5,6 +5,7 @@
 mod adopt;
 mod destinations;
 mod lease;
+mod others;
 mod plan;
 mod reconciler;
 mod status;

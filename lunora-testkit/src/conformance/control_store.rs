@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lunora_core::{
-    domain::{LeaseName, Removal},
+    domain::{Leftover, LeaseName, Removal, SecretName},
     port::{Answer, Claim, ControlStore, IdempotencyKey, Lease, Pause},
 };
 
@@ -44,6 +44,8 @@ macro_rules! control_store_conformance {
                 of_racing_askers_one_gets_the_lease
                 a_lease_that_its_holder_released_is_free
                 a_release_by_another_changes_nothing
+                an_earlier_request_of_its_holder_does_not_shorten_a_lease
+                a_late_release_of_an_earlier_lease_of_the_same_holder_changes_nothing
                 leases_of_different_names_do_not_matter
                 every_lease_is_read_back
             ]
@@ -148,8 +150,16 @@ pub async fn clearing_a_removal_that_was_replaced_leaves_its_successor(store: &d
         recorded_at: sample::time() + Duration::from_millis(1),
         ..second.clone()
     };
+    let leftovers = vec![Leftover {
+        name: SecretName::PublishKey,
+        digests: vec![sample::hash_key().digest([&b"new"[..]])],
+    }];
+    let fourth = Removal {
+        leftovers,
+        ..third.clone()
+    };
     store.record_removal(&first).await.unwrap();
-    for (replaced, successor) in [(&first, &second), (&second, &third)] {
+    for (replaced, successor) in [(&first, &second), (&second, &third), (&third, &fourth)] {
         store.record_removal(successor).await.unwrap();
         store.clear_removal(replaced).await.unwrap();
         assert_eq!(removals(store).await, std::slice::from_ref(successor));
@@ -358,11 +368,10 @@ pub async fn of_racing_askers_one_gets_the_lease(store: &dyn ControlStore) {
 
 /// Clause 6.
 pub async fn a_lease_that_its_holder_released_is_free(store: &dyn ControlStore) {
-    let name = sample::lease_name(1);
-    acquire(store, &name, &sample::lease(1, 0)).await;
+    let (name, held) = (sample::lease_name(1), sample::lease(1, 0));
+    acquire(store, &name, &held).await;
     for _ in 0..2 {
-        let released = store.release(&name, &sample::worker_id(1)).await;
-        released.unwrap();
+        store.release(&name, &held).await.unwrap();
     }
 
     let asked = sample::lease(2, 1);
@@ -371,7 +380,8 @@ pub async fn a_lease_that_its_holder_released_is_free(store: &dyn ControlStore) 
 
 /// Clause 6.
 pub async fn a_release_by_another_changes_nothing(store: &dyn ControlStore) {
-    let (name, other) = (sample::lease_name(1), sample::worker_id(2));
+    // It differs in nothing else.
+    let (name, other) = (sample::lease_name(1), sample::lease(2, 0));
     store.release(&name, &other).await.unwrap();
     let held = sample::lease(1, 0);
     acquire(store, &name, &held).await;
@@ -382,18 +392,50 @@ pub async fn a_release_by_another_changes_nothing(store: &dyn ControlStore) {
 }
 
 /// Clause 6.
+pub async fn an_earlier_request_of_its_holder_does_not_shorten_a_lease(store: &dyn ControlStore) {
+    let name = sample::lease_name(1);
+    let [earlier, later] = [0, 5].map(|seconds| sample::lease(1, seconds));
+    acquire(store, &name, &later).await;
+
+    // It was slow on its way.
+    assert_eq!(acquire(store, &name, &earlier).await, later);
+
+    let asked = sample::lease(2, 14);
+    assert_eq!(acquire(store, &name, &asked).await, later);
+}
+
+/// Clause 6.
+pub async fn a_late_release_of_an_earlier_lease_of_the_same_holder_changes_nothing(
+    store: &dyn ControlStore,
+) {
+    let name = sample::lease_name(1);
+    let earlier = sample::lease(1, 0);
+    let mut later = earlier.clone();
+    // By the least that a time tells.
+    later.until += Duration::from_nanos(1);
+    acquire(store, &name, &earlier).await;
+    acquire(store, &name, &later).await;
+
+    store.release(&name, &earlier).await.unwrap();
+
+    assert_eq!(acquire(store, &name, &sample::lease(2, 1)).await, later);
+    store.release(&name, &later).await.unwrap();
+    let asked = sample::lease(2, 1);
+    assert_eq!(acquire(store, &name, &asked).await, asked);
+}
+
+/// Clause 6.
 pub async fn leases_of_different_names_do_not_matter(store: &dyn ControlStore) {
     let names = ["pass", "Pass", "pass-1", "pass.1"].map(|name| name.parse().unwrap());
-    for (seconds, name) in (0..).zip(&names) {
-        let lease = sample::lease(1, seconds);
-        assert_eq!(acquire(store, name, &lease).await, lease);
+    // The first one ends last, so that the next one of the same name would not count.
+    let leases = [3, 2, 1, 0].map(|seconds| sample::lease(1, seconds));
+    for (name, lease) in names.iter().zip(&leases) {
+        assert_eq!(acquire(store, name, lease).await, *lease);
     }
-    let released = store.release(&names[0], &sample::worker_id(1)).await;
-    released.unwrap();
+    store.release(&names[0], &leases[0]).await.unwrap();
 
-    for (seconds, name) in (0..).zip(&names).skip(1) {
-        let held = sample::lease(1, seconds);
-        assert_eq!(acquire(store, name, &sample::lease(2, 5)).await, held);
+    for (name, held) in names.iter().zip(&leases).skip(1) {
+        assert_eq!(acquire(store, name, &sample::lease(2, 5)).await, *held);
     }
 }
 
@@ -407,7 +449,7 @@ pub async fn every_lease_is_read_back(store: &dyn ControlStore) {
             ..lease.clone()
         };
         assert_eq!(acquire(store, name, &asked).await, lease);
-        store.release(name, &lease.holder).await.unwrap();
+        store.release(name, &lease).await.unwrap();
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{DestinationId, LeaseName, Removal, RemovalCause, WorkerId},
+    domain::{DestinationId, LeaseName, Removal, RemovalCause},
     port::{Answer, Claim, ControlStore, IdempotencyKey, Lease, Pause, PortError},
 };
 
@@ -83,6 +83,8 @@ impl ControlStore for MemoryControlStore {
     async fn acquire(&self, name: &LeaseName, lease: &Lease) -> Result<Lease, PortError> {
         Ok(self.with(|state| match state.leases.get(name) {
             Some(held) if held.holder != lease.holder && lease.at < held.until => held.clone(),
+            // A request that was slow on its way.
+            Some(held) if held.holder == lease.holder && lease.until < held.until => held.clone(),
             _ => {
                 state.leases.insert(name.clone(), lease.clone());
                 lease.clone()
@@ -90,13 +92,11 @@ impl ControlStore for MemoryControlStore {
         }))
     }
 
-    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
+    async fn release(&self, name: &LeaseName, lease: &Lease) -> Result<(), PortError> {
         self.with(|state| {
-            if state
-                .leases
-                .get(name)
-                .is_some_and(|it| it.holder == *holder)
-            {
+            let stands = state.leases.get(name);
+            let is_it = |it: &Lease| it.holder == lease.holder && it.until == lease.until;
+            if stands.is_some_and(is_it) {
                 state.leases.remove(name);
             }
         });

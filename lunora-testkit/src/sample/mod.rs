@@ -182,6 +182,7 @@ pub fn removal(n: u64) -> Removal {
         cause: RemovalCause::Deleted,
         generation: 1,
         recorded_at: time(),
+        leftovers: Vec::new(),
     }
 }
 

@@ -1,27 +1,37 @@
 use lunora_core::{
-    domain::{ChangeId, LeaseName, Removal, RemovalCause, WorkerId},
+    domain::{ChangeId, LeaseName, Leftover, Removal, RemovalCause, WorkerId},
     port::{Answer, Claim, IdempotencyKey, Lease},
 };
-use proptest::prelude::*;
+use proptest::{collection::vec, prelude::*};
 
-use super::{COUNT_MAX, destination_id, digest, id, time};
+use super::{COUNT_MAX, destination_id, digest, id, secret_name, time};
 
 /// Any removal.
 pub fn removal() -> impl Strategy<Value = Removal> {
     let unfinished = |id| RemovalCause::ChangeUnfinished(ChangeId(id));
     let cause = prop_oneof![
         Just(RemovalCause::Deleted),
+        Just(RemovalCause::Absent),
         // What was recorded before changes had ids.
         Just(unfinished(0)),
         any::<u128>().prop_map(unfinished),
     ];
     let parts = (destination_id(), cause, 0..=COUNT_MAX, time());
-    parts.prop_map(|(destination, cause, generation, recorded_at)| Removal {
-        destination,
-        cause,
-        generation,
-        recorded_at,
+    (parts, vec(leftover(), 0..3)).prop_map(|(parts, leftovers)| {
+        let (destination, cause, generation, recorded_at) = parts;
+        Removal {
+            destination,
+            cause,
+            generation,
+            recorded_at,
+            leftovers,
+        }
     })
+}
+
+fn leftover() -> impl Strategy<Value = Leftover> {
+    let parts = (secret_name(), vec(digest(), 0..3));
+    parts.prop_map(|(name, digests)| Leftover { name, digests })
 }
 
 /// Any idempotency key.

@@ -22,6 +22,7 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
         EventKind::DestinationRetried,
         EventKind::KeyAdopted,
         EventKind::ReconcileResumed,
+        EventKind::Unknown,
     ];
     let programs = [
         ProgramKind::Nothing,

@@ -103,6 +103,11 @@ fn any_destination_event_and_removal_is_drawn() {
 
     let removals = drawn(&strategy::removal());
     let causes: BTreeSet<RemovalCause> = removals.iter().map(|it| it.cause).collect();
-    assert!(causes.contains(&RemovalCause::Deleted));
-    assert!(2 < causes.len(), "{causes:?}");
+    for cause in [RemovalCause::Deleted, RemovalCause::Absent] {
+        assert!(causes.contains(&cause));
+    }
+    assert!(3 < causes.len(), "{causes:?}");
+    for len in 0..3 {
+        assert!(removals.iter().any(|it| it.leftovers.len() == len), "{len}");
+    }
 }

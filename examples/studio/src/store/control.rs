@@ -3,14 +3,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{LeaseName, Removal, WorkerId},
+    domain::{LeaseName, Removal},
     port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Lease, Pause, PortError},
 };
 use rusqlite::{Connection, Row, Transaction};
 
 use super::{
     db::{Db, Failure},
-    row::{Fields, stamp},
+    row::{Fields, json, stamp},
 };
 
 /// Removals, the pause, idempotency keys and leases in SQLite.
@@ -32,10 +32,11 @@ impl ControlStore for SqliteControlStore {
         let of = removal.destination.clone();
         let work = move |tx: &Transaction<'_>| {
             tx.execute(
-                "INSERT INTO removal (destination, cause, generation, recorded_at)
-                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT (destination, cause) DO UPDATE SET
-                 generation = excluded.generation, recorded_at = excluded.recorded_at",
-                columns(&removal),
+                "INSERT INTO removal (destination, cause, generation, recorded_at, leftovers)
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (destination, cause) DO UPDATE SET
+                 generation = excluded.generation, recorded_at = excluded.recorded_at,
+                 leftovers = excluded.leftovers",
+                columns(&removal)?,
             )?;
             Ok(())
         };
@@ -62,8 +63,8 @@ impl ControlStore for SqliteControlStore {
         let work = move |tx: &Transaction<'_>| {
             tx.execute(
                 "DELETE FROM removal WHERE destination = ?1 AND cause = ?2
-                 AND generation = ?3 AND recorded_at = ?4",
-                columns(&removal),
+                 AND generation = ?3 AND recorded_at = ?4 AND leftovers = ?5",
+                columns(&removal)?,
             )?;
             Ok(())
         };
@@ -133,12 +134,12 @@ impl ControlStore for SqliteControlStore {
         self.db.write("acquire lease", name, work).await
     }
 
-    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
-        let (row, holder) = (name.clone(), holder.clone());
+    async fn release(&self, name: &LeaseName, lease: &Lease) -> Result<(), PortError> {
+        let (row, Lease { holder, until, .. }) = (name.clone(), lease.clone());
         let work = move |tx: &Transaction<'_>| {
             tx.execute(
-                "DELETE FROM lease WHERE name = ?1 AND holder = ?2",
-                (row.as_str(), holder.as_str()),
+                "DELETE FROM lease WHERE name = ?1 AND holder = ?2 AND until = ?3",
+                (row.as_str(), holder.as_str(), stamp(until)),
             )?;
             Ok(())
         };
@@ -147,13 +148,14 @@ impl ControlStore for SqliteControlStore {
 }
 
 /// In the order of the columns.
-fn columns(removal: &Removal) -> (&str, String, i64, String) {
-    (
+fn columns(removal: &Removal) -> rusqlite::Result<(&str, String, i64, String, String)> {
+    Ok((
         removal.destination.as_str(),
         removal.cause.to_string(),
         removal.generation.cast_signed(),
         stamp(removal.recorded_at),
-    )
+        json(&removal.leftovers)?,
+    ))
 }
 
 fn insert_claim(tx: &Transaction<'_>, key: &IdempotencyKey, claim: &Claim) -> Result<(), Failure> {
@@ -190,14 +192,16 @@ fn select_claim(tx: &Transaction<'_>, key: &IdempotencyKey) -> Result<Claim, Fai
     }
 }
 
-/// Gives the lease to who asks, unless another holds it at that time.
+/// Gives the lease to who asks, unless another holds it at that time, or it has
+/// more time already.
 fn take_lease(tx: &Transaction<'_>, name: &LeaseName, lease: &Lease) -> Result<(), Failure> {
     let Lease { holder, at, until } = lease;
     tx.execute(
         "INSERT INTO lease (name, holder, at, until) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (name) DO UPDATE
          SET holder = excluded.holder, at = excluded.at, until = excluded.until
-         WHERE lease.holder = excluded.holder OR lease.until <= excluded.at",
+         WHERE lease.until <= excluded.at
+         OR lease.holder = excluded.holder AND lease.until <= excluded.until",
         (name.as_str(), holder.as_str(), stamp(*at), stamp(*until)),
     )?;
     Ok(())
@@ -222,6 +226,7 @@ fn removal_from_row(row: &Row<'_>) -> Result<Removal, Failure> {
         cause: fields.parse("cause")?,
         generation: fields.count("generation")?,
         recorded_at: fields.time("recorded_at")?,
+        leftovers: fields.json("leftovers")?,
     })
 }
 

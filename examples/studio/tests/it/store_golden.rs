@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fs};
 use lunora_core::{
     domain::{
         Destination, DestinationId, Endpoint, EventKind, EventSeq, Fault, FaultClass, FaultCode,
-        Label, Leg, NewEvent, OutputType, Platform, ProgramKind, Removal, SecretName, SecretRef,
-        SecretVersion, Severity, StatusKind, Wanted,
+        Label, Leftover, Leg, NewEvent, OutputType, Platform, ProgramKind, Removal, RemovalCause,
+        SecretName, SecretRef, SecretVersion, Severity, StatusKind, Wanted,
     },
     port::{
         Claim, ControlStore as _, EventLog as _, Pause, RepoExt as _, Revision, SecretStore as _,
@@ -214,18 +214,30 @@ fn the_undo_of_step_3_keeps_the_last_unfinished_change_of_each_destination() {
         recorded_at: removal.recorded_at + jiff::SignedDuration::from_secs(seconds),
         ..removal
     };
+    let leaving = |removal| Removal {
+        leftovers: vec![Leftover {
+            name: key(Leg::Primary),
+            digests: vec![sample::hash_key().digest([&b"new"[..]])],
+        }],
+        ..removal
+    };
+    let absent = Removal {
+        cause: RemovalCause::Absent,
+        ..sample::removal(3)
+    };
     let all = [
         at(sample::unfinished(1, 9), 4),
         at(sample::unfinished(1, 3), 5),
         at(sample::unfinished(1, 0), 2),
         sample::removal(1),
         sample::unfinished(2, 1),
-        sample::unfinished(2, 2),
+        leaving(sample::unfinished(2, 2)),
+        absent,
     ];
     for removal in &all {
         run(control.record_removal(removal)).unwrap();
     }
-    assert_eq!(run(control.removals()).unwrap().len(), 6);
+    assert_eq!(run(control.removals()).unwrap().len(), 7);
     drop((control, store));
 
     take_a_step_back(&data);
@@ -251,4 +263,28 @@ fn who_did_it_is_told_of_what_happens_from_now_on() {
     let read = run(store.events().read(EventSeq(3), 1)).unwrap();
 
     assert_eq!(read[0].event, event);
+}
+
+#[test]
+fn an_event_that_a_newer_version_recorded_stands_in_its_place() {
+    let data = Data::new();
+    let store = data.open();
+    for n in [1, 2, 3] {
+        run(store.events().append(&sample::new_event(n))).unwrap();
+    }
+    drop(store);
+    let newer = r#"UPDATE event SET kind = '{"type":"of_the_future","to":["x"]}' WHERE seq = 2"#;
+    assert_eq!(data.sql().execute(newer, []).unwrap(), 1);
+
+    let store = data.open();
+    let read = run(store.events().read(EventSeq(0), 100)).unwrap();
+
+    let unknown = NewEvent {
+        kind: EventKind::Unknown,
+        ..sample::new_event(2)
+    };
+    let expected = [sample::new_event(1), unknown, sample::new_event(3)];
+    let expected = (1..).map(EventSeq).zip(expected);
+    let read = read.into_iter().map(|it| (it.seq, it.event));
+    assert_eq!(read.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }

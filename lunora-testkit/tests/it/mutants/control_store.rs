@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 use async_trait::async_trait;
 use jiff::{Timestamp, Unit};
 use lunora_core::{
-    domain::{ChangeId, LeaseName, Removal, RemovalCause, WorkerId},
+    domain::{ChangeId, LeaseName, Removal, RemovalCause},
     port::{Answer, Claim, ControlStore, ErrorKind, IdempotencyKey, Lease, Pause, PortError},
 };
 use lunora_testkit::{memory::MemoryControlStore, sample};
@@ -22,8 +22,10 @@ enum Mutation {
     ClearsOnce,
     ClearsByCause,
     ClearsByGeneration,
+    ClearsByTime,
     CausesAreLost,
     GenerationsAreLost,
+    LeftoversAreLost,
     PausedAtFirst,
     PausesForGood,
     LastClaimStands,
@@ -43,6 +45,8 @@ enum Mutation {
     LooksBeforeItGives,
     ReleasesNothing,
     ReleasesForAnybody,
+    ReleasesByHolder,
+    ShortensLeases,
     ReleasesOnce,
     ReleasesAllOfAHolder,
     LeaseNamesFoldCase,
@@ -84,6 +88,7 @@ impl Mutant {
     /// Whether the lease that is held stands against the one that is asked for.
     fn stands(&self, held: &Lease, asked: &Lease) -> bool {
         let is_other = held.holder != asked.holder;
+        let is_older = !is_other && asked.until < held.until;
         let early = asked.at + Duration::from_nanos(1);
         match self.mutation {
             Mutation::GivesEveryLease => false,
@@ -94,7 +99,8 @@ impl Mutant {
             Mutation::ComparesTimesAsText => {
                 is_other && asked.at.to_string() < held.until.to_string()
             }
-            _ => is_other && asked.at < held.until,
+            Mutation::ShortensLeases => is_other && asked.at < held.until,
+            _ => is_older || is_other && asked.at < held.until,
         }
     }
 
@@ -114,7 +120,7 @@ impl Mutant {
 
 fn one_change(cause: RemovalCause) -> RemovalCause {
     match cause {
-        RemovalCause::Deleted => cause,
+        RemovalCause::Deleted | RemovalCause::Absent => cause,
         RemovalCause::ChangeUnfinished(_) => RemovalCause::ChangeUnfinished(ChangeId(0)),
     }
 }
@@ -134,6 +140,7 @@ impl ControlStore for Mutant {
             (Mutation::CausesAreLost, _) => removal.cause = RemovalCause::Deleted,
             (Mutation::ChangesAreOne, _) => removal.cause = one_change(removal.cause),
             (Mutation::GenerationsAreLost, _) => removal.generation = 1,
+            (Mutation::LeftoversAreLost, _) => removal.leftovers.clear(),
             _ => (),
         }
         self.inner.record_removal(&removal).await
@@ -162,6 +169,12 @@ impl ControlStore for Mutant {
             }
             (Mutation::ClearsByCause, Some(same)) => self.inner.clear_removal(&same).await,
             (Mutation::ClearsByGeneration, Some(same)) if same.generation == removal.generation => {
+                self.inner.clear_removal(&same).await
+            }
+            (Mutation::ClearsByTime, Some(same))
+                if same.generation == removal.generation
+                    && same.recorded_at == removal.recorded_at =>
+            {
                 self.inner.clear_removal(&same).await
             }
             _ => self.inner.clear_removal(removal).await,
@@ -241,17 +254,20 @@ impl ControlStore for Mutant {
         Ok(lease)
     }
 
-    async fn release(&self, name: &LeaseName, holder: &WorkerId) -> Result<(), PortError> {
+    async fn release(&self, name: &LeaseName, lease: &Lease) -> Result<(), PortError> {
         let name = self.lease_name(name);
         let mut leases = self.leases.lock().expect("no poison");
-        let is_holder = leases.get(&name).is_some_and(|it| it.holder == *holder);
+        let held = leases.get(&name);
+        let is_holder = held.is_some_and(|it| it.holder == lease.holder);
+        let is_it = is_holder && held.is_some_and(|it| it.until == lease.until);
         match self.mutation {
             Mutation::ReleasesNothing => (),
-            Mutation::ReleasesOnce if !is_holder => {
+            Mutation::ReleasesOnce if !is_it => {
                 return Err(PortError::new(ErrorKind::Conflict, "release", name));
             }
-            Mutation::ReleasesAllOfAHolder => leases.retain(|_, it| it.holder != *holder),
-            mutation if is_holder || mutation == Mutation::ReleasesForAnybody => {
+            Mutation::ReleasesAllOfAHolder => leases.retain(|_, it| it.holder != lease.holder),
+            Mutation::ReleasesForAnybody => drop(leases.remove(&name)),
+            mutation if is_it || is_holder && mutation == Mutation::ReleasesByHolder => {
                 leases.remove(&name);
             }
             _ => (),
@@ -270,9 +286,13 @@ noticed! { control_store:
     ClearsOnce by clearing_what_is_not_recorded_succeeds;
     ClearsByCause by clearing_a_removal_that_was_replaced_leaves_its_successor;
     ClearsByGeneration by clearing_a_removal_that_was_replaced_leaves_its_successor;
+    ClearsByTime by clearing_a_removal_that_was_replaced_leaves_its_successor;
     CausesAreLost by every_removal_is_read_back;
     GenerationsAreLost by
         a_removal_that_is_recorded_again_replaces_the_first,
+        every_removal_is_read_back;
+    LeftoversAreLost by
+        clearing_a_removal_that_was_replaced_leaves_its_successor,
         every_removal_is_read_back;
     PausedAtFirst by there_is_no_pause_at_first;
     PausesForGood by the_pause_is_the_last_one;
@@ -294,10 +314,15 @@ noticed! { control_store:
     ComparesTimesAsText by a_lease_whose_time_is_over_is_given_to_the_next;
     LooksBeforeItGives by of_racing_askers_one_gets_the_lease;
     ReleasesNothing by a_lease_that_its_holder_released_is_free;
-    ReleasesForAnybody by a_release_by_another_changes_nothing;
+    ReleasesForAnybody by
+        a_release_by_another_changes_nothing,
+        a_late_release_of_an_earlier_lease_of_the_same_holder_changes_nothing;
+    ReleasesByHolder by a_late_release_of_an_earlier_lease_of_the_same_holder_changes_nothing;
+    ShortensLeases by an_earlier_request_of_its_holder_does_not_shorten_a_lease;
     ReleasesOnce by
         a_lease_that_its_holder_released_is_free,
-        a_release_by_another_changes_nothing;
+        a_release_by_another_changes_nothing,
+        a_late_release_of_an_earlier_lease_of_the_same_holder_changes_nothing;
     ReleasesAllOfAHolder by leases_of_different_names_do_not_matter;
     LeaseNamesFoldCase by leases_of_different_names_do_not_matter;
     LeasesInMilliseconds by every_lease_is_read_back;

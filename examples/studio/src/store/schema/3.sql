@@ -25,3 +25,7 @@ ALTER TABLE event ADD COLUMN "by" TEXT;
 
 -- A removal of an unfinished change names the change from now on, in its cause:
 -- 'change_unfinished:<32 hexadecimal digits>'. Those that are there name none, and stay as they are.
+-- A removal whose cause is 'absent' is new.
+
+-- What a change may leave of secrets, as JSON: their names, and the keyed hashes of their texts.
+ALTER TABLE removal ADD COLUMN leftovers TEXT NOT NULL DEFAULT '[]';
