@@ -308,7 +308,10 @@ impl ControlStore for DynamoDbControlStore {
 
     async fn clear_removal(&self, removal: &Removal) -> Result<(), PortError> {
         let subject = format!("removal of {}", removal.destination);
-        let condition = as_in(&from_removal(removal), &["generation", "recorded_at", LEFTOVERS]);
+        let condition = as_in(
+            &from_removal(removal),
+            &["generation", "recorded_at", LEFTOVERS],
+        );
         let sk = removal_key(removal);
         self.delete((REMOVAL, &sk), Some(condition), "clear", &subject)
             .await

@@ -238,7 +238,10 @@ pub(super) fn generation(item: &Item) -> Result<u64, BadAttribute> {
         // No counter comes so far, and others count in 63 bits.
         Some(_) => count(item, "generation")
             .filter(|generation| i64::try_from(*generation).is_ok())
-            .ok_or(BadAttribute::new("generation", "a number from 0 to 2^63 - 1")),
+            .ok_or(BadAttribute::new(
+                "generation",
+                "a number from 0 to 2^63 - 1",
+            )),
     }
 }
 

@@ -319,7 +319,12 @@ mod tests {
 
     #[test]
     fn an_event_of_a_kind_that_is_not_known_is_in_its_place() {
-        for json in [r#"{"type":"of_the_future","x":{"y":[1]}}"#, "{}", "null", "canary"] {
+        for json in [
+            r#"{"type":"of_the_future","x":{"y":[1]}}"#,
+            "{}",
+            "null",
+            "canary",
+        ] {
             let event = changed("event", Some(from_text(json))).event;
             let expected = NewEvent {
                 kind: EventKind::Unknown,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lunora_core::{
-    domain::{Leftover, LeaseName, Removal, SecretName},
+    domain::{LeaseName, Leftover, Removal, SecretName},
     port::{Answer, Claim, ControlStore, IdempotencyKey, Lease, Pause},
 };
 
