@@ -225,10 +225,6 @@ impl World {
 
 /// Runs the scenario beside destination 1, which runs, with each of its requests
 /// lost in turn: once the request, once the reply, and once the process with it.
-#[expect(
-    clippy::future_not_send,
-    reason = "each test polls it on its own thread"
-)]
 async fn sweep(scenario: impl AsyncFn(&World) -> Result<(), DestinationError>) {
     let set_up = async |retry| {
         let world = World::set_up(retry).await;
