@@ -212,14 +212,16 @@ impl LegAttributes {
         let has_param = words(item, self.key_param).is_some();
         let tail_is_ours = words(item, self.tail_of) == Some(text);
         let kept_tail = self.tail.read(item).filter(|_| tail_is_ours);
-        // What we wrote of a URL with a tail has no key in it.
-        let input = if has_param || kept_tail.is_some() {
+        let masked = PushAddress::parse(text, KeyInput::Masked);
+        let is_masked = masked.is_ok_and(|it| matches!(it.tail, Edit::Keep));
+        // What we wrote of a URL with a tail has no key in it, nor has what we show of one.
+        let input = if has_param || kept_tail.is_some() || is_masked {
             KeyInput::Masked
         } else {
             KeyInput::Omitted
         };
         let PushAddress { url, tail, key } = PushAddress::parse(text, input).ok()?;
-        let is_masked = matches!(tail, Edit::Keep);
+        let is_masked = is_masked || matches!(tail, Edit::Keep);
         let tail = match tail {
             Edit::Set(text) => Hidden::InUrl(text),
             Edit::Keep | Edit::Clear => kept_tail.map_or(Hidden::Nowhere, Hidden::Kept),
