@@ -135,7 +135,7 @@ fn old_destinations() -> Vec<Row> {
             "legacy-6",
             [
                 ("name", s("Done")),
-                ("output_type", s("mediaconnect")),
+                ("output_type", s("medialive")),
                 ("failover_enabled", AttributeValue::Bool(true)),
                 ("current_active_url", s("backup")),
             ],
