@@ -2,12 +2,17 @@
 
 use std::{
     error::Error as _,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use aws_sdk_ssm::{
-    Client, config::retry::RetryConfig, operation::put_parameter::PutParameterInput,
+    Client,
+    config::retry::{RetryConfig, RetryPartition},
+    operation::put_parameter::PutParameterInput,
     types::ParameterType,
 };
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
@@ -84,12 +89,19 @@ fn describe(reply: impl Fn() -> HttpResponse + Send + Sync + 'static) -> Rule {
 const ATTEMPTS: usize = 3;
 
 fn client(rules: &[&Rule]) -> Client {
+    static CLIENTS: AtomicU64 = AtomicU64::new(0);
+    // All clients of one partition share how much they may try again: one test
+    // would take it from another.
+    let number = CLIENTS.fetch_add(1, Ordering::Relaxed);
+    let partition = RetryPartition::new(format!("client {number}"));
     let retry = RetryConfig::standard()
         .with_max_attempts(u32::try_from(ATTEMPTS).unwrap())
         .with_initial_backoff(Duration::from_millis(1))
         .with_max_backoff(Duration::from_millis(1));
     mock_client!(aws_sdk_ssm, RuleMode::MatchAny, rules, |config| {
-        config.retry_config(retry.clone())
+        config
+            .retry_config(retry.clone())
+            .retry_partition(partition.clone())
     })
 }
 

@@ -342,8 +342,13 @@ fn split_key(rest: &str) -> Result<(&str, Edit<StreamKey>), PushUrlError> {
     } else {
         return Ok((rest, Edit::Keep));
     };
-    match last.trim_end_matches('/') {
-        "***" => Ok((rest, Edit::Keep)),
+    let last = last.trim_end_matches('/');
+    let public = last.split_once('?').filter(|(_, query)| is_public(query));
+    if public.map_or(last, |(segment, _)| segment) == "***" {
+        // What we show of a URL with a tail; the mask is no key.
+        return Ok((rest, Edit::Keep));
+    }
+    match last {
         "" => Ok((tail, Edit::Keep)),
         last => Ok((tail, Edit::Set(StreamKey::new(last)?))),
     }
@@ -494,5 +499,14 @@ mod tests {
         let long = format!("rtmp://h/{}", "x".repeat(2048));
         let refused = PushAddress::parse(&long, KeyInput::Omitted);
         assert_eq!(refused.unwrap_err(), E::TooLong);
+    }
+
+    #[test]
+    fn rule_21_a_mask_before_a_public_query_is_no_stream_key() {
+        for text in ["rtmp://h/app/***", "rtmp://h/app/***?backup=1"] {
+            let address = PushAddress::parse(text, KeyInput::Omitted).unwrap();
+            assert!(matches!(address.key, Edit::Keep), "{text}");
+            assert!(matches!(address.tail, Edit::Keep), "{text}");
+        }
     }
 }
