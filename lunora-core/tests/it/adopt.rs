@@ -1,11 +1,8 @@
 //! What somebody else does to rows and secrets while we look after them.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
@@ -17,16 +14,13 @@ use lunora_core::{
     },
     port::{
         ErrorKind, Expect, Forget, History, OutputRouter, Page, PageRequest, PortError, Repo,
-        RepoExt, Revealed, Revision, SecretStore, Versioned, Which,
+        RepoExt, Revision, SecretStore, Versioned, Which,
     },
     service::{Cause, DestinationPatch, LegEdit, Ports, Reconciler, Scope, Start},
 };
-use lunora_testkit::{
-    fault::FaultPlan,
-    memory::{MemoryDestinationRepo, MemorySecretStore},
-    sample,
-    world::World,
-};
+use lunora_testkit::{fault::FaultPlan, memory::MemoryDestinationRepo, sample, world::World};
+
+use crate::support::Peculiar;
 
 fn key_of(n: u64) -> SecretName {
     SecretName::StreamKey(sample::destination_id(n), Leg::Primary)
@@ -178,7 +172,13 @@ async fn a_key_that_cannot_be_read_stops_no_other_destination() {
         keep(&world, n, &format!("key-{n}")).await;
     }
     let ports = Ports {
-        secrets: Arc::new(Locked(world.secrets.clone())),
+        // It lets nobody read the key of destination 1.
+        secrets: Arc::new(Peculiar::new(&world.secrets, |name, which| {
+            if *name == key_of(1) {
+                return Err(PortError::new(ErrorKind::Denied, "reveal secret", name));
+            }
+            Ok(which)
+        })),
         ..world.ports.clone()
     };
     let worker = Reconciler::new(ports, OutputType::Relay, sample::hash_key());
@@ -201,42 +201,6 @@ async fn a_key_that_cannot_be_read_stops_no_other_destination() {
     );
 }
 
-/// A store that shows what was kept last as if it was not there yet.
-#[derive(Debug)]
-struct Late(MemorySecretStore);
-
-#[async_trait]
-impl SecretStore for Late {
-    async fn keep(
-        &self,
-        name: &SecretName,
-        text: &SecretString,
-    ) -> Result<SecretVersion, PortError> {
-        self.0.keep(name, text).await
-    }
-
-    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError> {
-        let which = match which {
-            Which::Latest => Which::Version(SecretVersion(1)),
-            which @ Which::Version(_) => which,
-        };
-        self.0.reveal(name, which).await
-    }
-
-    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
-        self.0.forget(name, which).await
-    }
-
-    async fn versions(&self) -> Result<BTreeMap<SecretName, SecretVersion>, PortError> {
-        let late = |(name, _)| (name, SecretVersion(1));
-        Ok(self.0.versions().await?.into_iter().map(late).collect())
-    }
-
-    fn history(&self) -> History {
-        self.0.history()
-    }
-}
-
 #[tokio::test]
 async fn rule_23_a_store_that_tells_its_newest_write_late_brings_no_old_key_back() {
     let world = World::with_history(&FaultPlan::none(), History::Stays);
@@ -248,47 +212,16 @@ async fn rule_23_a_store_that_tells_its_newest_write_late_brings_no_old_key_back
     let id = sample::destination_id(1);
     world.service.update(&id, &patch, None).await.unwrap();
     let ports = Ports {
-        secrets: Arc::new(Late(world.secrets.clone())),
+        secrets: Arc::new(Peculiar::new(&world.secrets, |_, which| match which {
+            Which::Latest => Ok(Which::Version(SecretVersion(1))),
+            which @ Which::Version(_) => Ok(which),
+        })),
         ..world.ports.clone()
     };
     let worker = Reconciler::new(ports, OutputType::Relay, sample::hash_key());
 
     assert!(worker.adopt_changed_secrets().await.unwrap().is_empty());
     assert_eq!(told(&world, 1), "another");
-}
-
-/// A store that does not let anybody read the key of destination 1.
-#[derive(Debug)]
-struct Locked(MemorySecretStore);
-
-#[async_trait]
-impl SecretStore for Locked {
-    async fn keep(
-        &self,
-        name: &SecretName,
-        text: &SecretString,
-    ) -> Result<SecretVersion, PortError> {
-        self.0.keep(name, text).await
-    }
-
-    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError> {
-        if *name == key_of(1) {
-            return Err(PortError::new(ErrorKind::Denied, "reveal secret", name));
-        }
-        self.0.reveal(name, which).await
-    }
-
-    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
-        self.0.forget(name, which).await
-    }
-
-    async fn versions(&self) -> Result<BTreeMap<SecretName, SecretVersion>, PortError> {
-        self.0.versions().await
-    }
-
-    fn history(&self) -> History {
-        self.0.history()
-    }
 }
 
 #[tokio::test]

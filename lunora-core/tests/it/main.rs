@@ -9,5 +9,6 @@ mod others;
 mod plan;
 mod reconciler;
 mod status;
+mod support;
 mod sweep;
 mod workers;

@@ -2,25 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use lunora_core::{
     ExposeSecret, SecretString,
     domain::{
         ChangeId, Destination, DestinationId, Edit, FaultCode, KeyInput, Leftover, Leg, OutputType,
-        Removal, RemovalCause, SecretName, SecretVersion, Severity, Wanted,
+        Removal, RemovalCause, SecretName, Severity, Wanted,
     },
     port::{
-        Clock, ControlStore, Expect, Forget, History, OutputRouter, PortError, Repo, RepoExt,
-        Revealed, SecretStore, Versioned, Which,
+        Clock, ControlStore, Expect, History, OutputRouter, Repo, RepoExt, SecretStore, Versioned,
+        Which,
     },
     service::{
         Cause, DestinationError, DestinationPatch, LegEdit, Ports, Reconciler, Scope, Start,
         StopOutcome,
     },
 };
-use lunora_testkit::{
-    clock::ManualClock, fault::FaultPlan, memory::MemorySecretStore, sample, world::World,
-};
+use lunora_testkit::{fault::FaultPlan, sample, world::World};
+
+use crate::support::Peculiar;
 
 fn id(n: u64) -> DestinationId {
     sample::destination_id(n)
@@ -217,46 +216,16 @@ async fn an_edit_of_one_leg_that_is_cut_off_leaves_the_parameter_of_the_other() 
     }
 }
 
-/// A store that takes its time.
-#[derive(Debug)]
-struct Slow(MemorySecretStore, ManualClock);
-
-#[async_trait]
-impl SecretStore for Slow {
-    async fn keep(
-        &self,
-        name: &SecretName,
-        text: &SecretString,
-    ) -> Result<SecretVersion, PortError> {
-        self.0.keep(name, text).await
-    }
-
-    async fn reveal(&self, name: &SecretName, which: Which) -> Result<Option<Revealed>, PortError> {
-        self.1.advance(Duration::from_secs(2));
-        self.0.reveal(name, which).await
-    }
-
-    async fn forget(&self, name: &SecretName, which: Forget) -> Result<(), PortError> {
-        self.0.forget(name, which).await
-    }
-
-    async fn versions(
-        &self,
-    ) -> Result<std::collections::BTreeMap<SecretName, SecretVersion>, PortError> {
-        self.0.versions().await
-    }
-
-    fn history(&self) -> History {
-        self.0.history()
-    }
-}
-
 #[tokio::test]
 async fn rule_10_a_pass_over_many_outputs_takes_longer_than_a_lease_and_comes_to_its_end() {
     let world = World::default().with_running(40).await;
     world.router.detach(&world.on()).await;
+    let clock = world.clock.clone();
     let ports = Ports {
-        secrets: Arc::new(Slow(world.secrets.clone(), world.clock.clone())),
+        secrets: Arc::new(Peculiar::new(&world.secrets, move |_, which| {
+            clock.advance(Duration::from_secs(2));
+            Ok(which)
+        })),
         ..world.ports.clone()
     };
     let worker = Reconciler::new(ports, OutputType::Relay, sample::hash_key());
