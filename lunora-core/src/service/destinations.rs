@@ -9,10 +9,10 @@ use super::{
 use crate::{
     domain::{
         Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind, Label, Leg,
-        OutputId, OutputType, Removal, RemovalCause, SecretRef, Wanted,
+        OutputId, OutputType, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Wanted,
     },
-    plan::target_digest,
-    port::{ErrorKind, Expect, IdSource, Listing, PortError, Repo, RepoExt, Versioned},
+    plan::{Evidence, status, target_digest},
+    port::{ErrorKind, Expect, IdSource, Listing, PortError, Repo, RepoExt, Revision, Versioned},
 };
 
 /// Why a destination was not changed.
@@ -386,7 +386,7 @@ impl Destinations {
                 Edit::Clear => None,
                 Edit::Set(text) => {
                     // The version is not known before the write; only the digest counts here.
-                    let version = kept.map_or(crate::domain::SecretVersion(0), |it| it.version);
+                    let version = kept.map_or(SecretVersion::UNREAD, |it| it.version);
                     Some(SecretRef::new(version, text, self.reconciler.hash_key()))
                 }
             };
@@ -395,7 +395,7 @@ impl Destinations {
                 Edit::Clear => None,
                 Edit::Set(url) => Some(url.clone()),
             };
-            let key = edit.key.as_ref().map(crate::domain::StreamKey::as_secret);
+            let key = edit.key.as_ref().map(StreamKey::as_secret);
             let Some(url) = url else {
                 if matches!(edit.key, Edit::Set(_)) {
                     let reason = "a stream key needs a push URL; give `rtmp_url` with it";
@@ -457,7 +457,7 @@ impl Destinations {
     async fn put_wanted(
         &self,
         mut row: Destination,
-        revision: crate::port::Revision,
+        revision: Revision,
     ) -> Result<Option<Versioned<Destination>>, DestinationError> {
         row.generation = row.generation.saturating_add(1);
         row.updated_at = self.ports.clock.now();
@@ -496,7 +496,7 @@ impl Destinations {
         let shown = snapshot.and_then(|it| it.entries.get(&id).cloned());
         let shown = shown.filter(current);
         let entry = shown.unwrap_or_else(|| Entry {
-            status: crate::plan::status(&stored.value, crate::plan::Evidence::default()),
+            status: status(&stored.value, Evidence::default()),
             destination: stored,
         });
         Ok(Changed { entry })

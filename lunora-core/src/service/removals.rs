@@ -146,6 +146,7 @@ impl Reconciler {
     /// somebody else kept is none of it. The record stays until all that is so.
     pub(super) async fn finish_change(&self, change: &Removal) -> Result<(), PortError> {
         let (secrets, control) = (&self.ports.secrets, &self.ports.control);
+        let mut change = change.clone();
         let Some(row) = self.ports.destinations.get(&change.destination).await? else {
             return Ok(()); // A later pass forgets all of it.
         };
@@ -157,13 +158,17 @@ impl Reconciler {
                 }
             }
             History::Stays => {
-                let is_another =
-                    |it: &Removal| it.destination == change.destination && it.cause != change.cause;
-                if control.removals().await?.iter().any(is_another) {
+                let now = self.ports.clock.now();
+                let is_under_way = |it: &Removal| {
+                    it.destination == change.destination
+                        && it.cause != change.cause
+                        && now.duration_since(it.recorded_at) < CHANGE_TAKES_AT_MOST
+                };
+                if control.removals().await?.iter().any(is_under_way) {
                     return Ok(()); // Its text may be the latest; when that is over, this goes on.
                 }
-                for leftover in &change.leftovers {
-                    self.restore_over_leftover(&row, leftover).await?;
+                for place in 0..change.leftovers.len() {
+                    self.restore_over_leftover(&row, &mut change, place).await?;
                 }
                 let now = self.ports.destinations.get(&change.destination).await?;
                 let refs = |row: &Destination| {
@@ -174,7 +179,7 @@ impl Reconciler {
                 }
             }
         }
-        control.clear_removal(change).await
+        control.clear_removal(&change).await
     }
 
     /// Forgets the texts of a change that the row does not refer to.
@@ -205,27 +210,36 @@ impl Reconciler {
     async fn restore_over_leftover(
         &self,
         row: &Destination,
-        leftover: &Leftover,
+        change: &mut Removal,
+        place: usize,
     ) -> Result<(), PortError> {
-        let (secrets, name) = (&self.ports.secrets, &leftover.name);
-        let latest = secrets.reveal(name, Which::Latest).await?;
+        let secrets = &self.ports.secrets;
+        let Some(leftover) = change.leftovers.get_mut(place) else {
+            return Ok(());
+        };
+        let name = leftover.name.clone();
+        let latest = secrets.reveal(&name, Which::Latest).await?;
         let Some(latest) = latest.filter(|latest| self.is_left(leftover, latest)) else {
             return Ok(());
         };
-        let Some(kept) = row.refers_to(name) else {
-            return secrets.forget(name, Forget::All).await;
+        let Some(kept) = row.refers_to(&name) else {
+            return secrets.forget(&name, Forget::All).await;
         };
         if kept.is_unread() || kept.is_of(&latest.text, &self.hash_key) {
             return Ok(());
         }
         let which = Which::Version(kept.version);
-        let referred = secrets.reveal(name, which).await?;
+        let referred = secrets.reveal(&name, which).await?;
         // A text that is gone cannot come back; the row's fault says so.
-        if let Some(referred) = referred
-            && kept.is_of(&referred.text, &self.hash_key)
-        {
-            secrets.keep(name, &referred.text).await?;
+        let Some(referred) = referred.filter(|it| kept.is_of(&it.text, &self.hash_key)) else {
+            return Ok(());
+        };
+        if !leftover.digests.contains(&kept.digest) {
+            // Should the row change before it is kept, it is what this leaves behind.
+            leftover.digests.push(kept.digest);
+            self.ports.control.record_removal(change).await?;
         }
+        secrets.keep(&name, &referred.text).await?;
         Ok(())
     }
 
@@ -243,23 +257,15 @@ impl Reconciler {
         let id = &removal.destination;
         let row = self.ports.destinations.get(id).await?;
         let control = &self.ports.control;
+        let age = self.ports.clock.now().duration_since(removal.recorded_at);
         // Another client may have put a row under this id since. It is not ours to end.
         let mut row_stays = false;
         match (removal.cause, row) {
-            (_, None) => {
-                let age = self.ports.clock.now().duration_since(removal.recorded_at);
-                let is_change = matches!(removal.cause, RemovalCause::ChangeUnfinished(_));
-                if is_change && age < CHANGE_TAKES_AT_MOST {
-                    return Ok(());
-                }
-            }
+            (RemovalCause::ChangeUnfinished(_), _) if age < CHANGE_TAKES_AT_MOST => return Ok(()),
             (RemovalCause::ChangeUnfinished(_), Some(_)) => {
-                let age = self.ports.clock.now().duration_since(removal.recorded_at);
-                if age < CHANGE_TAKES_AT_MOST {
-                    return Ok(());
-                }
                 return self.finish_change(removal).await;
             }
+            (_, None) => (),
             (RemovalCause::Absent, Some(_)) => return control.clear_removal(removal).await,
             (RemovalCause::Deleted, Some(row)) if !self.is_ours(&row.value) => row_stays = true,
             (RemovalCause::Deleted, Some(row)) if row.value.generation != removal.generation => {

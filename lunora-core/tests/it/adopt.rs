@@ -270,7 +270,7 @@ impl Meddled {
                 mut value,
                 revision,
             } = self.inner.get(&id).await.unwrap().unwrap();
-            value.wanted = Wanted::Running;
+            (value.wanted, value.enabled) = (Wanted::Running, true);
             let expect = Expect::Revision(revision);
             self.inner.put(&value, expect).await.unwrap();
         }
@@ -300,29 +300,34 @@ impl Repo<Destination> for Meddled {
 
 #[tokio::test]
 async fn rule_8_what_another_client_wants_again_is_not_taken_away() {
-    let world = World::default().with_running(1).await;
-    let Versioned {
-        mut value,
-        revision,
-    } = {
+    let stopped: fn(&mut Destination) = |row| row.wanted = Wanted::Stopped;
+    let taken_over_and_disabled: fn(&mut Destination) = |row| {
+        row.output_type = OutputType::MediaLive;
+        row.enabled = false;
+    };
+    for change in [stopped, taken_over_and_disabled] {
+        let world = World::default().with_running(1).await;
         let row = world.destinations.get(&sample::destination_id(1)).await;
-        row.unwrap().unwrap()
-    };
-    value.wanted = Wanted::Stopped;
-    let expect = Expect::Revision(revision);
-    world.destinations.put(&value, expect).await.unwrap();
+        let Versioned {
+            mut value,
+            revision,
+        } = row.unwrap().unwrap();
+        change(&mut value);
+        let expect = Expect::Revision(revision);
+        world.destinations.put(&value, expect).await.unwrap();
 
-    let meddled = Meddled {
-        inner: world.destinations.clone(),
-        is_armed: AtomicBool::new(true),
-    };
-    let ports = Ports {
-        destinations: Arc::new(meddled),
-        ..world.ports.clone()
-    };
-    let worker = Reconciler::new(ports, OutputType::Relay, sample::hash_key());
-    worker.reconcile(Scope::All, Cause::Routine).await.unwrap();
+        let meddled = Meddled {
+            inner: world.destinations.clone(),
+            is_armed: AtomicBool::new(true),
+        };
+        let ports = Ports {
+            destinations: Arc::new(meddled),
+            ..world.ports.clone()
+        };
+        let worker = Reconciler::new(ports, OutputType::Relay, sample::hash_key());
+        worker.reconcile(Scope::All, Cause::Routine).await.unwrap();
 
-    assert_eq!(world.router.interruptions(&sample::output_id(1)), 0);
-    assert_eq!(world.on(), [sample::output_id(1)]);
+        assert_eq!(world.router.interruptions(&sample::output_id(1)), 0);
+        assert_eq!(world.on(), [sample::output_id(1)]);
+    }
 }

@@ -76,6 +76,34 @@ async fn rule_10_a_pass_does_nothing_while_another_worker_has_the_lease() {
 }
 
 #[tokio::test]
+async fn rule_10_a_retry_and_the_end_of_an_output_wait_for_the_lease_too() {
+    let world = World::default().with_running(2).await;
+    let [one, two] = [1, 2].map(sample::destination_id);
+    let row = world.destinations.get(&two).await.unwrap().unwrap();
+    let mut taken_over = row.value;
+    taken_over.output_type = OutputType::MediaLive;
+    let expect = Expect::Revision(row.revision);
+    world.destinations.put(&taken_over, expect).await.unwrap();
+    let mine = service(&world.ports, "mine");
+    lend(&world, "other", SignedDuration::from_secs(30)).await;
+
+    let refused = [
+        mine.retry(&one).await.err().map(|error| error.to_string()),
+        mine.stop(&two).await.err().map(|error| error.to_string()),
+    ];
+    for refused in refused {
+        let refused = refused.unwrap();
+        assert!(refused.contains("unavailable"), "{refused}");
+    }
+    assert_eq!(world.on().len(), 2);
+
+    world.clock.advance(Duration::from_secs(30));
+    mine.retry(&one).await.unwrap();
+    mine.stop(&two).await.unwrap();
+    assert_eq!(world.on(), [sample::output_id(1)]);
+}
+
+#[tokio::test]
 async fn rule_10_a_pass_gives_the_lease_back() {
     let world = World::default();
     for name in ["one", "two", "one"] {

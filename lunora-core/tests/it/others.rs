@@ -235,6 +235,23 @@ async fn rule_10_a_pass_over_many_outputs_takes_longer_than_a_lease_and_comes_to
 }
 
 #[tokio::test]
+async fn rule_21_a_url_whose_hidden_part_is_gone_is_not_pushed_to_without_it() {
+    let world = World::default();
+    let mut row = sample::destination(1);
+    row.primary.as_mut().unwrap().url = "rtmp://127.0.0.1:9/app/***".parse().unwrap();
+    let key = sample::stream_key(1);
+    let name = key_of(1, Leg::Primary);
+    world.secrets.keep(&name, key.as_secret()).await.unwrap();
+    world.destinations.create(&row).await.unwrap();
+
+    world.pass().await;
+
+    assert_eq!(world.on(), []);
+    let status = world.status(1).await;
+    assert_eq!(status.fault.map(|it| it.code), Some(FaultCode::Invalid));
+}
+
+#[tokio::test]
 async fn a_generation_that_cannot_count_on_stops_nobody() {
     let world = World::default().with_running(1).await;
     rewrite(&world, 1, |row| row.generation = u64::MAX).await;
