@@ -6,7 +6,7 @@ use lunora_core::{
     ExposeSecret, SecretString,
     domain::{
         ChangeId, Destination, DestinationId, Edit, FaultCode, KeyInput, Leftover, Leg, OutputType,
-        Removal, RemovalCause, SecretName, Severity, Wanted,
+        Removal, RemovalCause, SecretName, SecretRef, Severity, Wanted,
     },
     port::{
         Clock, ControlStore, Expect, History, OutputRouter, Repo, RepoExt, SecretStore, Versioned,
@@ -181,6 +181,30 @@ async fn rule_23_a_key_that_came_during_an_unfinished_change_is_not_overwritten(
 }
 
 #[tokio::test]
+async fn rule_23_two_changes_that_died_do_not_wait_for_each_other() {
+    let world = World::with_history(&FaultPlan::none(), History::Stays);
+    let world = world.with_running(1).await;
+    let name = key_of(1, Leg::Primary);
+    for (id, text) in [(7, "one"), (8, "two")] {
+        let text = SecretString::from(text);
+        let version = world.secrets.keep(&name, &text).await.unwrap();
+        let digest = SecretRef::new(version, &text, &sample::hash_key()).digest;
+        let mut change = removal(&world, 1, RemovalCause::ChangeUnfinished(ChangeId(id)), 1);
+        change.leftovers = vec![Leftover {
+            name: name.clone(),
+            digests: vec![digest],
+        }];
+        world.control.record_removal(&change).await.unwrap();
+    }
+
+    world.clock.advance(Duration::from_secs(3600));
+    world.pass().await;
+
+    assert_eq!(world.control.removals().await.unwrap(), []);
+    assert_eq!(latest(&world, &name).await.as_deref(), Some("key-1"));
+}
+
+#[tokio::test]
 async fn an_edit_of_one_leg_that_is_cut_off_leaves_the_parameter_of_the_other() {
     for history in [History::Cuts, History::Stays] {
         let plan = FaultPlan::none();
@@ -223,7 +247,7 @@ async fn rule_10_a_pass_over_many_outputs_takes_longer_than_a_lease_and_comes_to
     let clock = world.clock.clone();
     let ports = Ports {
         secrets: Arc::new(Peculiar::new(&world.secrets, move |_, which| {
-            clock.advance(Duration::from_secs(2));
+            clock.advance(Duration::from_secs(4));
             Ok(which)
         })),
         ..world.ports.clone()
