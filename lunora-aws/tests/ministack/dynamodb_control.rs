@@ -14,7 +14,7 @@ use lunora_core::{
 };
 use lunora_testkit::sample;
 
-use crate::{dynamodb_wire::Wire, support::Stack};
+use crate::{support::Stack, wire::Wire};
 
 type Item = std::collections::HashMap<String, AttributeValue>;
 

@@ -23,7 +23,7 @@ use lunora_testkit::sample::{self, CANARY};
 use proptest::{collection, prelude::*, sample::select, test_runner::TestRunner};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{dynamodb_wire::Wire, support::Stack};
+use crate::{support::Stack, wire::Wire};
 
 type Item = HashMap<String, AttributeValue>;
 

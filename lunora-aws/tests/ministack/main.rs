@@ -5,7 +5,7 @@ mod dynamodb;
 mod dynamodb_control;
 mod dynamodb_golden;
 mod dynamodb_old_clients;
-mod dynamodb_wire;
+mod interpose;
 #[path = "../log/mod.rs"]
 mod log;
 mod migrate;
@@ -15,4 +15,5 @@ mod smoke;
 mod ssm;
 mod support;
 mod tap;
+mod wire;
 mod workers;

@@ -10,25 +10,15 @@ use std::{
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::{
     client::{
-        http::{
-            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
-            SharedHttpClient, SharedHttpConnector,
-        },
+        http::{HttpConnector, SharedHttpConnector},
         orchestrator::{HttpRequest, HttpResponse},
-        runtime_components::RuntimeComponents,
     },
     http::StatusCode,
 };
 use tokio::sync::Notify;
 
-/// What is lost of the call at which a process ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
-    /// It was never sent.
-    Request,
-    /// It was answered, and nobody heard.
-    Reply,
-}
+use crate::interpose::{Answer, interpose, name_of};
+pub(crate) use crate::wire::Lost;
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -49,7 +39,6 @@ struct State {
 /// Counts the calls of the clients that it is put into, and breaks some.
 #[derive(Clone)]
 pub(crate) struct Tap {
-    inner: SharedHttpClient,
     state: Arc<Mutex<State>>,
     ended: Arc<Notify>,
 }
@@ -58,17 +47,25 @@ impl Tap {
     /// A tap, and what clients are made from that go through it.
     pub(crate) fn on(sdk: &SdkConfig) -> (Self, SdkConfig) {
         let tap = Self {
-            inner: sdk.http_client().unwrap(),
             state: Arc::default(),
             ended: Arc::default(),
         };
-        let sdk = sdk.clone().into_builder().http_client(tap.clone()).build();
-        (tap, sdk)
+        let tapped = tap.clone();
+        let pass = move |request, connector| tapped.clone().pass(request, connector);
+        (tap, interpose(sdk, pass))
     }
 
     /// The names of all calls so far, such as `UpdateItem`.
     pub(crate) fn calls(&self) -> Vec<String> {
         self.state.lock().unwrap().calls.clone()
+    }
+
+    /// Asserts that no call so far wrote anything.
+    pub(crate) fn assert_only_reads(&self) {
+        let calls = self.calls();
+        let wrote = ["PutItem", "UpdateItem", "DeleteItem", "CreateBackup"];
+        let is_read = |call: &String| !wrote.contains(&call.as_str());
+        assert!(calls.iter().all(is_read), "{calls:?}");
     }
 
     /// From that call on, counted from 0, nothing is answered, as if the process had died.
@@ -105,8 +102,7 @@ impl Tap {
     }
 
     async fn pass(self, request: HttpRequest, connector: SharedHttpConnector) -> Answer {
-        let name = request.headers().get("x-amz-target").unwrap_or_default();
-        let name = name.rsplit('.').next().unwrap_or_default().to_owned();
+        let name = name_of(&request);
         let body = request.body().bytes().unwrap_or_default().to_vec();
         let body = String::from_utf8(body).unwrap();
         let (lost, refusal, work) = {
@@ -148,33 +144,6 @@ impl Tap {
             return pending().await;
         }
         answer
-    }
-}
-
-type Answer = Result<HttpResponse, aws_smithy_runtime_api::client::result::ConnectorError>;
-
-impl HttpClient for Tap {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(Tapped {
-            tap: self.clone(),
-            inner: self.inner.http_connector(settings, components),
-        })
-    }
-}
-
-#[derive(Debug)]
-struct Tapped {
-    tap: Tap,
-    inner: SharedHttpConnector,
-}
-
-impl HttpConnector for Tapped {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::new(self.tap.clone().pass(request, self.inner.clone()))
     }
 }
 

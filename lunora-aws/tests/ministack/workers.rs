@@ -1,21 +1,9 @@
 //! The services over DynamoDB and the Parameter Store: a fault at every request
 //! on the wire, and two workers with a lease.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use aws_config::{SdkConfig, retry::RetryConfig};
-use aws_smithy_runtime_api::client::{
-    http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-        SharedHttpConnector,
-    },
-    orchestrator::HttpRequest,
-    result::ConnectorError,
-    runtime_components::RuntimeComponents,
-};
 use lunora_aws::{
     dynamodb::{DynamoDbControlStore, DynamoDbDestinationRepo, DynamoDbEventLog, InlineSecrets},
     ssm::SsmSecretStore,
@@ -36,97 +24,27 @@ use lunora_testkit::{
     world::new_destination,
 };
 
-use crate::support::Stack;
+use crate::{
+    support::Stack,
+    wire::{Lost, Wire},
+};
 
-/// What becomes of one request.
-#[derive(Clone, Copy, Debug)]
-enum Lost {
-    /// It never arrives.
-    Request,
-    /// It arrives, and its reply does not.
-    Reply,
-}
-
-/// What becomes of the requests from one on.
+/// What becomes of the requests of a scenario.
 #[derive(Clone, Copy, Debug)]
 enum Mishap {
-    /// That one is lost.
+    /// One is lost.
     One(usize, Lost),
-    /// That one is lost, and no later one arrives: the process died there.
-    Crash(usize, Lost),
+    /// The reply to one is lost, and no later one arrives: the process died there.
+    Crash(usize),
 }
 
 impl Mishap {
-    fn of(self, request: usize) -> Option<Lost> {
+    fn plan(self, wire: &Wire) {
         match self {
-            Self::One(index, lost) | Self::Crash(index, lost) if index == request => Some(lost),
-            Self::Crash(index, _) if index < request => Some(Lost::Request),
-            _ => None,
-        }
-    }
-}
-
-/// A way to the stand-in that loses what it is told to lose.
-#[derive(Clone, Debug)]
-struct Wire {
-    inner: SharedHttpClient,
-    count: Arc<AtomicUsize>,
-    mishap: Arc<Mutex<Option<Mishap>>>,
-}
-
-impl Wire {
-    fn new(inner: SharedHttpClient) -> Self {
-        Self {
-            inner,
-            count: Arc::default(),
-            mishap: Arc::default(),
-        }
-    }
-
-    /// Counts from 0 again, and loses that.
-    fn plan(&self, mishap: Option<Mishap>) {
-        self.count.store(0, Ordering::SeqCst);
-        *self.mishap.lock().unwrap_or_else(PoisonError::into_inner) = mishap;
-    }
-
-    fn next(&self) -> Option<Lost> {
-        let request = self.count.fetch_add(1, Ordering::SeqCst);
-        let mishap = *self.mishap.lock().unwrap_or_else(PoisonError::into_inner);
-        mishap.and_then(|mishap| mishap.of(request))
-    }
-}
-
-impl HttpClient for Wire {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(Lossy {
-            inner: self.inner.http_connector(settings, components),
-            wire: self.clone(),
-        })
-    }
-}
-
-#[derive(Debug)]
-struct Lossy {
-    inner: SharedHttpConnector,
-    wire: Wire,
-}
-
-impl HttpConnector for Lossy {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let lost = || ConnectorError::io("lost on the way".into());
-        match self.wire.next() {
-            None => self.inner.call(request),
-            Some(Lost::Request) => HttpConnectorFuture::ready(Err(lost())),
-            Some(Lost::Reply) => {
-                let arrives = self.inner.call(request);
-                HttpConnectorFuture::new(async move {
-                    drop(arrives.await);
-                    Err(lost())
-                })
+            Self::One(index, lost) => wire.lose(index, lost),
+            Self::Crash(index) => {
+                wire.lose(index, Lost::Reply);
+                wire.end_at(index);
             }
         }
     }
@@ -186,9 +104,8 @@ impl World {
         let clock = ManualClock::default();
         let capabilities = RouterCapabilities::rtmp(50);
         let router = MemoryOutputRouter::new(capabilities).with_clock(clock.clone());
-        let wire = Wire::new(stack.sdk.http_client().unwrap());
-        let lossy = stack.sdk.to_builder().http_client(wire.clone());
-        let lossy = lossy.retry_config(retry).build();
+        let (wire, lossy) = Wire::on(&stack.sdk);
+        let lossy = lossy.into_builder().retry_config(retry).build();
         let lossy = ports(&stack, &lossy, &router, &clock);
         let ids = Arc::new(Sequence::default());
         let service = Destinations::new(lossy.clone(), ids, worker(&lossy, "first"));
@@ -232,9 +149,9 @@ async fn sweep(scenario: impl AsyncFn(&World) -> Result<(), DestinationError>) {
         world
     };
     let world = set_up(RetryConfig::disabled()).await;
-    world.wire.plan(None);
+    world.wire.forget();
     scenario(&world).await.unwrap();
-    let requests = world.wire.count.load(Ordering::SeqCst);
+    let requests = world.wire.calls().len();
     assert!(5 < requests, "{requests} requests: what is swept here?");
     world.assert_settled("without a fault").await;
 
@@ -243,15 +160,16 @@ async fn sweep(scenario: impl AsyncFn(&World) -> Result<(), DestinationError>) {
         [
             Mishap::One(index, Lost::Request),
             Mishap::One(index, Lost::Reply),
-            Mishap::Crash(index, Lost::Reply),
+            Mishap::Crash(index),
         ]
     });
     for mishap in mishaps {
         let run = format!("{mishap:?} of {requests}");
         let world = set_up(RetryConfig::disabled()).await;
-        world.wire.plan(Some(mishap));
+        world.wire.forget();
+        mishap.plan(&world.wire);
         let outcome = scenario(&world).await;
-        world.wire.plan(None);
+        world.wire.forget();
         if outcome.is_err() {
             // As somebody would who was told of it, when the lease of the dead one is over.
             world.clock.advance(std::time::Duration::from_secs(60));
@@ -271,9 +189,10 @@ async fn sweep(scenario: impl AsyncFn(&World) -> Result<(), DestinationError>) {
     for index in (0..requests).step_by(2) {
         let world = set_up(retry.clone()).await;
         let mishap = Mishap::One(index, Lost::Reply);
-        world.wire.plan(Some(mishap));
+        world.wire.forget();
+        mishap.plan(&world.wire);
         let outcome = scenario(&world).await;
-        world.wire.plan(None);
+        world.wire.forget();
         assert!(outcome.is_ok(), "{mishap:?} with retries, then {outcome:?}");
         world
             .assert_settled(&format!("{mishap:?} with retries"))

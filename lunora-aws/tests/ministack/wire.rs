@@ -1,7 +1,7 @@
 //! What happens on the way between an adapter and the table.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt,
     pin::Pin,
     sync::{Arc, Mutex},
@@ -9,14 +9,12 @@ use std::{
 
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::{
-    http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-        SharedHttpConnector,
-    },
-    orchestrator::{HttpRequest, HttpResponse},
+    http::{HttpConnector, SharedHttpConnector},
+    orchestrator::HttpRequest,
     result::ConnectorError,
-    runtime_components::RuntimeComponents,
 };
+
+use crate::interpose::{Answer, interpose, name_of};
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Sees a call by its number and its name, such as `UpdateItem`.
@@ -25,8 +23,16 @@ type Watch = Arc<dyn Fn(usize, &str) -> Work + Send + Sync>;
 /// Does things before and after the calls of the clients that it is put into.
 #[derive(Clone)]
 pub(crate) struct Wire {
-    inner: SharedHttpClient,
     state: Arc<Mutex<State>>,
+}
+
+/// What is lost of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// It is never sent.
+    Request,
+    /// It is answered, and nobody hears.
+    Reply,
 }
 
 #[derive(Default)]
@@ -34,18 +40,20 @@ struct State {
     calls: Vec<String>,
     before: Option<Watch>,
     after: Option<Watch>,
-    lose: BTreeSet<usize>,
+    lose: BTreeMap<usize, Lost>,
+    // No later call is sent.
+    end_at: Option<usize>,
 }
 
 impl Wire {
     /// A wire, and what clients are made from that are on it.
     pub(crate) fn on(sdk: &SdkConfig) -> (Self, SdkConfig) {
         let wire = Self {
-            inner: sdk.http_client().unwrap(),
             state: Arc::default(),
         };
-        let sdk = sdk.clone().into_builder().http_client(wire.clone());
-        (wire, sdk.build())
+        let on_wire = wire.clone();
+        let pass = move |request, inner| on_wire.clone().pass(request, inner);
+        (wire, interpose(sdk, pass))
     }
 
     /// The names of all calls so far.
@@ -73,59 +81,49 @@ impl Wire {
 
     /// The reply to that call, counted from 0, does not arrive.
     pub(crate) fn lose_reply(&self, number: usize) {
-        self.state.lock().unwrap().lose.insert(number);
+        self.lose(number, Lost::Reply);
     }
 
-    async fn pass(
-        self,
-        request: HttpRequest,
-        inner: SharedHttpConnector,
-    ) -> Result<HttpResponse, ConnectorError> {
-        let name = request.headers().get("x-amz-target").unwrap_or_default();
-        let name = name.rsplit('.').next().unwrap_or_default().to_owned();
+    /// That call, counted from 0, is lost.
+    pub(crate) fn lose(&self, number: usize, lost: Lost) {
+        self.state.lock().unwrap().lose.insert(number, lost);
+    }
+
+    /// Nothing is sent after that call, counted from 0.
+    pub(crate) fn end_at(&self, number: usize) {
+        self.state.lock().unwrap().end_at = Some(number);
+    }
+
+    /// Counts calls from 0 again, and loses none.
+    pub(crate) fn forget(&self) {
+        *self.state.lock().unwrap() = State::default();
+    }
+
+    async fn pass(self, request: HttpRequest, inner: SharedHttpConnector) -> Answer {
+        let name = name_of(&request);
         let (number, before, after, lost) = {
             let mut state = self.state.lock().unwrap();
             let number = state.calls.len();
             state.calls.push(name.clone());
-            let lost = state.lose.remove(&number);
+            let ended = state.end_at.is_some_and(|end| end < number);
+            let lost = ended.then_some(Lost::Request);
+            let lost = lost.or_else(|| state.lose.remove(&number));
             (number, state.before.clone(), state.after.clone(), lost)
         };
         if let Some(before) = before {
             before(number, &name).await;
         }
+        if lost == Some(Lost::Request) {
+            return Err(ConnectorError::io("the request is lost".into()));
+        }
         let answer = inner.call(request).await;
         if let Some(after) = after {
             after(number, &name).await;
         }
-        if lost {
+        if lost == Some(Lost::Reply) {
             return Err(ConnectorError::io("the reply is lost".into()));
         }
         answer
-    }
-}
-
-impl HttpClient for Wire {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(OnWire {
-            wire: self.clone(),
-            inner: self.inner.http_connector(settings, components),
-        })
-    }
-}
-
-#[derive(Debug)]
-struct OnWire {
-    wire: Wire,
-    inner: SharedHttpConnector,
-}
-
-impl HttpConnector for OnWire {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::new(self.wire.clone().pass(request, self.inner.clone()))
     }
 }
 
