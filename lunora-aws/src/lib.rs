@@ -5,6 +5,8 @@
 //! which finds credentials, region and endpoints in the usual places.
 //!
 //! - [`dynamodb`]: rows, and what the control half must not forget.
+//! - [`mediaconnect`]: the outputs of flows, and the flows.
+//! - [`medialive`]: the channel.
 //! - [`migrate`]: making explicit what rows imply, and undoing it.
 //! - [`ssm`]: stream keys.
 //! - `AwsError`: what AWS answered. An error of the SDK goes no further than this
@@ -18,6 +20,10 @@ pub mod dynamodb;
 mod error;
 #[cfg(all(feature = "dynamodb", feature = "ssm"))]
 mod hash_key;
+#[cfg(feature = "mediaconnect")]
+pub mod mediaconnect;
+#[cfg(feature = "medialive")]
+pub mod medialive;
 #[cfg(feature = "dynamodb")]
 pub mod migrate;
 #[cfg(feature = "ssm")]

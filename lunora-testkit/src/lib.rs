@@ -2,6 +2,7 @@
 //!
 //! - [`memory`] has an adapter for each port that keeps everything in memory.
 //!   It is strict where the real ones are lenient.
+//! - `aws`, a feature, simulates MediaConnect and MediaLive over their real wire protocol.
 //! - [`clock`] has time and identity that a test controls.
 //! - [`fault`] wraps any adapter and makes chosen calls fail.
 //! - [`settled`] asserts what holds of any world once everything is over.
@@ -13,6 +14,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod clock;
 pub mod conformance;
 pub mod fault;

@@ -1,0 +1,1 @@
+//! The outputs of MediaConnect flows, and the flows.

@@ -1,0 +1,1 @@
+//! What MediaConnect keeps, and what it refuses.

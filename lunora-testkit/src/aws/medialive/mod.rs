@@ -1,0 +1,1 @@
+//! What MediaLive keeps, and what it refuses.
