@@ -12,6 +12,8 @@
 //! - `AwsError`: what AWS answered. An error of the SDK goes no further than this
 //!   crate, because its text can quote what was sent.
 
+#[cfg(any(feature = "mediaconnect", feature = "medialive"))]
+mod budget;
 mod client;
 mod config;
 #[cfg(feature = "dynamodb")]
@@ -31,6 +33,8 @@ pub mod ssm;
 #[cfg(any(feature = "dynamodb", feature = "ssm"))]
 mod unseen;
 
+#[cfg(any(feature = "mediaconnect", feature = "medialive"))]
+pub use budget::Budget;
 pub use client::sdk_config;
 pub use config::{
     AccountId, AwsConfig, ChannelId, ConfigError, FlowArn, KmsKey, NameProblem, ParameterPrefix,
