@@ -1,5 +1,6 @@
 //! Values that keep themselves valid.
 
+mod channel;
 mod destination;
 mod digest;
 mod edit;
@@ -20,6 +21,12 @@ mod status;
 mod token;
 mod word;
 
+pub use channel::{
+    AttachmentName, Channel, ChannelClass, ChannelRefusal, ChannelState, Feed, FeedAddress,
+    FeedAddressError, FeedChange, FeedLatency, FeedLatencyError, FeedReceipt, FeedStep, FeedVerdict,
+    InputAttachment, Outage, OutputGroup, OutputGroupKind, PassphraseRef, PassphraseRefError,
+    SharedEncode,
+};
 pub use destination::{Destination, Endpoint, Wanted};
 pub use digest::{Digest, DigestError, HashKey};
 pub use edit::Edit;

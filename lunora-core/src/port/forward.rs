@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    Answer, Claim, Clock, ControlStore, EventLog, Expect, Forget, History, IdSource,
-    IdempotencyKey, Lease, OutputRouter, Page, PageRequest, Pause, PortError, Record, Repo,
-    Revealed, Revision, RouterCapabilities, SecretStore, Versioned, Which,
+    Answer, ChannelController, Claim, Clock, ControlStore, EventLog, Expect, Forget, History,
+    IdSource, IdempotencyKey, Lease, OutputRouter, Page, PageRequest, Pause, PortError, Receives,
+    Record, Repo, Revealed, Revision, RouterCapabilities, SecretStore, Versioned, Which,
 };
 use crate::domain::{
-    Event, EventSeq, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec, Removal,
-    SecretName, SecretVersion,
+    AttachmentName, Channel, Event, EventSeq, Feed, FeedChange, FeedReceipt, LeaseName, NewEvent,
+    ObservedOutput, OutputId, OutputSpec, Removal, SecretName, SecretVersion,
 };
 
 impl<T: Clock + ?Sized> Clock for Arc<T> {
@@ -97,6 +97,46 @@ impl<T: OutputRouter + ?Sized> OutputRouter for Arc<T> {
 
     async fn retry(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>> {
         (**self).retry(ids).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: ChannelController + ?Sized> ChannelController for Arc<T> {
+    async fn describe(&self) -> Result<Channel, PortError> {
+        (**self).describe().await
+    }
+
+    async fn start(&self) -> Result<(), PortError> {
+        (**self).start().await
+    }
+
+    async fn stop(&self) -> Result<(), PortError> {
+        (**self).stop().await
+    }
+
+    async fn switch_input(&self, to: &AttachmentName) -> Result<(), PortError> {
+        (**self).switch_input(to).await
+    }
+
+    async fn plan_feed(&self, feed: &Feed) -> Result<FeedChange, PortError> {
+        (**self).plan_feed(feed).await
+    }
+
+    async fn add_feed(&self, feed: &Feed) -> Result<FeedReceipt, PortError> {
+        (**self).add_feed(feed).await
+    }
+
+    async fn remove_feed(&self, receipt: &FeedReceipt) -> Result<(), PortError> {
+        (**self).remove_feed(receipt).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Receives + ?Sized> Receives for Arc<T> {
+    async fn receives(&self) -> Result<bool, PortError> {
+        (**self).receives().await
     }
 }
 

@@ -5,6 +5,7 @@
 //! its documentation, clause by clause; `lunora-testkit` has at least one test
 //! per clause, and an adapter is done when it passes them.
 
+mod channel_controller;
 mod clock;
 mod control_store;
 mod error;
@@ -16,6 +17,7 @@ mod repo;
 mod revision;
 mod secret_store;
 
+pub use channel_controller::{ChannelController, Receives};
 pub use clock::Clock;
 pub use control_store::{
     Answer, Claim, ControlStore, IdempotencyKey, IdempotencyKeyError, Lease, Pause,
