@@ -165,7 +165,7 @@ async fn rule_21_a_planted_key_reaches_the_wire_and_nothing_else() {
     let planted = world.core.router.specs().into_iter().filter(|spec| {
         let target = &spec.target;
         let app = target.app();
-        let key = target.stream_name();
+        let key = target.stream_name().unwrap();
         [app.expose_secret(), key.expose_secret()]
             .iter()
             .any(|text| text.contains(CANARY))

@@ -66,20 +66,22 @@ impl OutputRouter for RelayRouter {
 
     async fn apply(&self, specs: &[OutputSpec]) -> Vec<Result<(), PortError>> {
         const APPLY: &str = "apply";
-        let Ok(results) = self
-            .ask(|reply| Command::Apply(specs.to_vec(), reply))
-            .await
-        else {
-            return specs
-                .iter()
-                .map(|spec| Err(unavailable(APPLY, &spec.id)))
-                .collect();
-        };
-        let results = results.into_iter().zip(specs).map(|(result, spec)| {
-            result.map_err(|no_room| {
-                let subject = format_args!("output {}", spec.id);
-                PortError::new(ErrorKind::Exhausted, APPLY, subject).with_source(no_room)
-            })
+        let schemes = self.capabilities().schemes;
+        let takes = |spec: &&OutputSpec| schemes.contains(&spec.target.url.scheme());
+        let taken = specs.iter().filter(takes).cloned().collect();
+        let answer = self.ask(|reply| Command::Apply(taken, reply)).await;
+        let mut answers = answer.map(Vec::into_iter).ok();
+        let results = specs.iter().map(|spec| {
+            let subject = format_args!("output {}", spec.id);
+            if !takes(&spec) {
+                return Err(PortError::new(ErrorKind::Unsupported, APPLY, subject));
+            }
+            match answers.as_mut().and_then(Iterator::next) {
+                None => Err(unavailable(APPLY, &spec.id)),
+                Some(result) => result.map_err(|no_room| {
+                    PortError::new(ErrorKind::Exhausted, APPLY, subject).with_source(no_room)
+                }),
+            }
         });
         results.collect()
     }

@@ -141,7 +141,7 @@ mod tests {
         );
         assert_eq!(reply.json["destination"]["stream_key"], "***ENCRYPTED***");
         let spec = world.core.router.specs().remove(0);
-        let key = spec.target.key.as_secret().expose_secret();
+        let key = spec.target.stream_name().unwrap().expose_secret();
         assert_eq!(key, "in-the-url");
     }
 }

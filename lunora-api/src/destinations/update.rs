@@ -38,7 +38,11 @@ mod tests {
 
     fn key_on_the_wire(world: &World) -> String {
         let spec = world.core.router.specs().remove(0);
-        spec.target.key.as_secret().expose_secret().to_owned()
+        spec.target
+            .stream_name()
+            .unwrap()
+            .expose_secret()
+            .to_owned()
     }
 
     #[tokio::test]

@@ -718,7 +718,7 @@ async fn a_new_row_has_what_old_clients_want_to_see() {
     assert_eq!(bare["rtmp_url"], AttributeValue::Null(true));
     assert_eq!(bare["stream_key_param"], AttributeValue::Null(true));
     assert_eq!(bare["enabled"], AttributeValue::Bool(true));
-    assert_eq!(whole["rtmp_url"], text("rtmp://127.0.0.1:9/app-2"));
+    assert_eq!(whole["rtmp_url"], text("rtmp://127.9.0.2:1935/app-2"));
     let param = format!(
         "{}/destinations/dest-2/stream_key",
         stack.config.parameter_prefix

@@ -27,6 +27,14 @@ pub struct Endpoint {
     pub key: Option<SecretRef>,
 }
 
+impl Endpoint {
+    /// Whether it has a stream key, or needs none.
+    #[must_use]
+    pub const fn has_its_key(&self) -> bool {
+        self.key.is_some() || !self.url.scheme().needs_a_key()
+    }
+}
+
 /// A place that the stream goes to, and what is wanted of it.
 ///
 /// The intent is `enabled` and `wanted` (rule 1); nothing here tells whether a

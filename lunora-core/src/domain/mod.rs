@@ -12,6 +12,7 @@ mod name;
 mod output;
 mod platform;
 mod preset;
+mod push_link;
 mod push_url;
 mod removal;
 mod secret;

@@ -65,10 +65,10 @@ pub struct Fingerprint(pub Digest);
 pub struct PushTarget {
     /// What anybody may see.
     pub url: PushUrl,
-    /// What follows the application in the URL.
+    /// What follows the application in the URL; with SRT, the passphrase.
     pub tail: Option<SecretString>,
-    /// The stream key.
-    pub key: StreamKey,
+    /// The stream key; with SRT and Zixi, the stream id. RTMP is never without one.
+    pub key: Option<StreamKey>,
 }
 
 impl PushTarget {
@@ -85,10 +85,17 @@ impl PushTarget {
         format!("{}/{app}", self.url.origin()).into()
     }
 
-    /// The RTMP stream name, which is the key.
+    /// The RTMP stream name, or the stream id of SRT or Zixi: the key.
     #[must_use]
-    pub const fn stream_name(&self) -> &SecretString {
-        self.key.as_secret()
+    pub fn stream_name(&self) -> Option<&SecretString> {
+        self.key.as_ref().map(StreamKey::as_secret)
+    }
+
+    /// The passphrase of SRT.
+    #[must_use]
+    pub fn passphrase(&self) -> Option<&SecretString> {
+        let is_link = !self.url.scheme().needs_a_key();
+        self.tail.as_ref().filter(|_| is_link)
     }
 }
 

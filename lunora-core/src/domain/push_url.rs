@@ -3,7 +3,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Edit, MASK, StreamKey, StreamKeyError};
+use super::{Edit, MASK, StreamKey, StreamKeyError, push_link};
 
 /// How bytes travel to a push URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,25 +13,73 @@ pub enum Scheme {
     Rtmp,
     /// RTMP over TLS, port 443 unless told.
     Rtmps,
+    /// SRT, and we call.
+    Srt,
+    /// SRT, and we are called.
+    SrtListener,
+    /// RIST, simple profile.
+    Rist,
+    /// RTP.
+    Rtp,
+    /// RTP with forward error correction.
+    RtpFec,
+    /// Zixi, pushed.
+    Zixi,
 }
 
 impl Scheme {
-    /// The word before `://`.
+    /// Its own word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rtmp => "rtmp",
             Self::Rtmps => "rtmps",
+            Self::Srt => "srt",
+            Self::SrtListener => "srt-listener",
+            Self::Rist => "rist",
+            Self::Rtp => "rtp",
+            Self::RtpFec => "rtp-fec",
+            Self::Zixi => "zixi",
         }
     }
 
-    /// The port of a URL that names none.
-    #[must_use]
-    pub const fn default_port(self) -> u16 {
+    /// The word before `://`.
+    pub(super) const fn word(self) -> &'static str {
         match self {
-            Self::Rtmp => 1935,
-            Self::Rtmps => 443,
+            Self::SrtListener => Self::Srt.as_str(),
+            other => other.as_str(),
         }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        const IN_URLS: [Scheme; 7] = [
+            Scheme::Rtmp,
+            Scheme::Rtmps,
+            Scheme::Srt,
+            Scheme::Rist,
+            Scheme::Rtp,
+            Scheme::RtpFec,
+            Scheme::Zixi,
+        ];
+        let mut all = IN_URLS.into_iter();
+        all.find(|scheme| word.eq_ignore_ascii_case(scheme.as_str()))
+    }
+
+    /// The port of a URL that names none; only RTMP has one.
+    #[must_use]
+    pub const fn default_port(self) -> Option<u16> {
+        match self {
+            Self::Rtmp => Some(1935),
+            Self::Rtmps => Some(443),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing can be pushed without a stream key. With SRT and Zixi it is
+    /// the stream id, which is optional; the others have none.
+    #[must_use]
+    pub const fn needs_a_key(self) -> bool {
+        matches!(self, Self::Rtmp | Self::Rtmps)
     }
 }
 
@@ -60,7 +108,13 @@ impl fmt::Display for Host {
     }
 }
 
-/// The part of a push URL that anybody may see: `rtmp[s]://host[:port]/application`.
+/// The part of a push URL that anybody may see: `rtmp[s]://host[:port]/application`,
+/// or `srt://host:port[?parameters]` and the same with `rist`, `rtp`, `rtp-fec` or `zixi`.
+///
+/// A link, which is what has no application, takes these parameters: `latency` in
+/// milliseconds, `streamid` (SRT and Zixi; it is the stream key), and for SRT
+/// `mode=caller|listener`, `passphrase`, and where it listens `allow`, an IPv4
+/// range that may call, once or more.
 ///
 /// Of what follows the application, only the query `?backup=0` or `?backup=1`,
 /// which tells YouTube's two ingests apart, is public. Everything else may hold
@@ -79,6 +133,7 @@ pub struct PushUrl {
 
 /// What stands for a tail in a URL that is shown.
 const TAIL_MASK: &str = "/***";
+pub(super) const TAIL_MASK_WORD: &str = "***";
 
 /// Why a text is not a push URL. No message repeats the text: it may hold a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,8 +142,10 @@ pub enum PushUrlError {
     /// Longer than [`PushUrl::LEN_MAX`].
     #[error("a push URL has at most 2048 characters")]
     TooLong,
-    /// Not `rtmp://` or `rtmps://`.
-    #[error("a push URL starts with `rtmp://` or `rtmps://`")]
+    /// None of the schemes.
+    #[error(
+        "a push URL starts with `rtmp://` or `rtmps://`, or else with `srt://`, `rist://`, `rtp://`, `rtp-fec://` or `zixi://`"
+    )]
     Scheme,
     /// A user name or password before the host.
     #[error("a user name or password in the push URL is not supported; use the stream key")]
@@ -99,6 +156,20 @@ pub enum PushUrlError {
     /// Not 1 to 65535.
     #[error("the port of a push URL is a number from 1 to 65535")]
     Port,
+    /// No port where there is none by default.
+    #[error("a push URL that is not RTMP names its port, as in `srt://host:port`")]
+    NoPort,
+    /// A path where there can be none.
+    #[error("a push URL that is not RTMP has no path, only `?parameter=value`")]
+    Path,
+    /// A parameter that is not known, not for this scheme, or not well-formed.
+    #[error(
+        "the parameters of a push URL are `latency` (milliseconds), `streamid` (SRT, Zixi), `mode=caller` or `mode=listener`, `passphrase` (SRT) and `allow` (SRT that listens; a range such as 203.0.113.0/24)"
+    )]
+    Parameter,
+    /// One in the URL and another beside it.
+    #[error("the push URL has another stream id than the stream key; give it once")]
+    TwoStreamIds,
     /// Nothing after the host.
     #[error("the push URL has no application, as in `rtmp://host/application`")]
     Application,
@@ -174,7 +245,7 @@ impl PushUrl {
         self.port
     }
 
-    /// The first segment of the path.
+    /// The first segment of the path; empty where there is no application.
     #[must_use]
     pub fn app(&self) -> &str {
         &self.app
@@ -189,51 +260,91 @@ impl PushUrl {
     /// Whether a part of it was split off, and has to be put back before it is called.
     #[must_use]
     pub fn hides_a_tail(&self) -> bool {
+        if !self.scheme.needs_a_key() {
+            return self.text.ends_with(TAIL_MASK_WORD);
+        }
         let path = self.text.split('?').next().unwrap_or_default();
         path.ends_with(TAIL_MASK)
+    }
+
+    /// The latency of a link in milliseconds, at most 60,000.
+    #[must_use]
+    pub fn latency_ms(&self) -> Option<u32> {
+        self.params("latency").next()?.parse().ok()
+    }
+
+    /// The ranges of addresses that may call where we listen.
+    pub fn allowed_ranges(&self) -> impl Iterator<Item = &str> {
+        self.params("allow")
+    }
+
+    fn params<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a str> {
+        let pairs = self.query.iter().flat_map(|query| query.split('&'));
+        let pairs = pairs.filter_map(|pair| pair.split_once('='));
+        pairs.filter_map(move |(key, value)| (key == name).then_some(value))
     }
 
     /// `rtmp[s]://host[:port]`, with the port if it is not the scheme's own.
     #[must_use]
     pub fn origin(&self) -> String {
-        if self.port == self.scheme.default_port() {
-            format!("{}://{}", self.scheme, self.host)
+        if Some(self.port) == self.scheme.default_port() {
+            format!("{}://{}", self.scheme.word(), self.host)
         } else {
-            format!("{}://{}:{}", self.scheme, self.host, self.port)
+            format!("{}://{}:{}", self.scheme.word(), self.host, self.port)
+        }
+    }
+
+    /// One without an application.
+    pub(super) fn link(
+        text: String,
+        scheme: Scheme,
+        host: Host,
+        port: u16,
+        query: Option<String>,
+    ) -> Self {
+        Self {
+            text,
+            scheme,
+            host,
+            port,
+            app: String::new(),
+            query,
         }
     }
 }
 
-/// Scheme, host, port, and what follows the slash after them.
-fn split(text: &str) -> Result<(Scheme, Host, u16, &str), PushUrlError> {
-    let (scheme, rest) = match text.split_once("://") {
-        Some((word, rest)) if word.eq_ignore_ascii_case("rtmp") => (Scheme::Rtmp, rest),
-        Some((word, rest)) if word.eq_ignore_ascii_case("rtmps") => (Scheme::Rtmps, rest),
-        _ => return Err(PushUrlError::Scheme),
-    };
+/// Host, port, and what follows the slash after them.
+fn split(scheme: Scheme, rest: &str) -> Result<(Host, u16, &str), PushUrlError> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    if authority.contains('@') {
+    let (place, path) = rest.split_at(end);
+    let (host, port) = authority(place)?;
+    let port = port.or(scheme.default_port()).ok_or(PushUrlError::NoPort)?;
+    let path = path.strip_prefix('/').ok_or(PushUrlError::Application)?;
+    Ok((host, port, path))
+}
+
+/// Host, and the port if there is one.
+pub(super) fn authority(text: &str) -> Result<(Host, Option<u16>), PushUrlError> {
+    if text.contains('@') {
         return Err(PushUrlError::Userinfo);
     }
     // The last colon outside the brackets of an IPv6 address.
-    let (host, port) = match authority.rfind(':') {
-        Some(colon) if !authority[colon..].contains(']') => {
-            let port = &authority[colon + 1..];
+    let (host, port) = match text.rfind(':') {
+        Some(colon) if !text[colon..].contains(']') => {
+            let port = &text[colon + 1..];
             let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
             let port = digits.then(|| port.parse().ok()).flatten();
             let port = port.filter(|port| *port != 0).ok_or(PushUrlError::Port)?;
-            (&authority[..colon], port)
+            (&text[..colon], Some(port))
         }
-        _ => (authority, scheme.default_port()),
+        _ => (text, None),
     };
     let host = match url::Host::parse(host).map_err(|_| PushUrlError::Host)? {
         url::Host::Domain(name) => Host::Name(name),
         url::Host::Ipv4(address) => Host::Address(address.into()),
         url::Host::Ipv6(address) => Host::Address(address.into()),
     };
-    let path = path.strip_prefix('/').ok_or(PushUrlError::Application)?;
-    Ok((scheme, host, port, path))
+    Ok((host, port))
 }
 
 fn check_text(text: &str) -> Result<(), PushUrlError> {
@@ -259,7 +370,12 @@ impl PushAddress {
     pub fn parse(text: &str, key: KeyInput) -> Result<Self, PushUrlError> {
         let text = text.trim();
         check_text(text)?;
-        let (scheme, host, port, path) = split(text)?;
+        let (word, rest) = text.split_once("://").ok_or(PushUrlError::Scheme)?;
+        let scheme = Scheme::from_word(word).ok_or(PushUrlError::Scheme)?;
+        if !scheme.needs_a_key() {
+            return push_link::parse(scheme, rest, key);
+        }
+        let (host, port, path) = split(scheme, rest)?;
         let (app, rest) = path.split_at(path.find(['/', '?', '#']).unwrap_or(path.len()));
         if app.is_empty() {
             return Err(PushUrlError::Application);

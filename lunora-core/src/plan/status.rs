@@ -134,7 +134,7 @@ fn has_key(destination: &Destination) -> bool {
 /// A destination that was emptied of its key says so, running or not (rule 22).
 fn missing_key(destination: &Destination) -> Option<Fault> {
     let endpoint = destination.endpoint(destination.active_leg)?;
-    let complete = endpoint.key.is_some() || !destination.has_output() || !destination.enabled;
+    let complete = endpoint.has_its_key() || !destination.has_output() || !destination.enabled;
     (!complete).then(|| {
         let text = "it has no stream key; set `stream_key`";
         let class = FaultClass::Actionable;

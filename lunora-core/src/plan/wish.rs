@@ -2,8 +2,8 @@ use jiff::Timestamp;
 
 use super::Refusal;
 use crate::domain::{
-    Destination, Digest, Endpoint, Fingerprint, HashKey, OutputId, OutputType, PushUrl, Scheme,
-    SecretRef, Switch, Wanted,
+    Destination, Digest, Endpoint, Fingerprint, HashKey, OutputId, OutputType, Scheme, SecretRef,
+    Switch, Wanted,
 };
 
 /// An output that a destination wants to have, without its secrets.
@@ -50,8 +50,7 @@ pub fn wish(destination: &Destination, ours: &OutputType, hash_key: &HashKey) ->
         leg: destination.active_leg,
     };
     let endpoint = destination.endpoint(id.leg);
-    let complete = endpoint.and_then(|it| it.key.as_ref().map(|key| (it, key)));
-    let Some((endpoint, key)) = complete else {
+    let Some(endpoint) = endpoint.filter(|it| it.has_its_key()) else {
         return match destination.wanted {
             Wanted::Stopped => Wish::Nothing,
             Wanted::Running => {
@@ -81,31 +80,29 @@ pub fn wish(destination: &Destination, ours: &OutputType, hash_key: &HashKey) ->
             Wanted::Stopped => Switch::Off,
         },
         scheme: endpoint.url.scheme(),
-        fingerprint: fingerprint(endpoint, key, hash_key),
-        target: target_digest(&endpoint.url, endpoint.tail.as_ref(), key, hash_key),
+        fingerprint: fingerprint(endpoint, hash_key),
+        target: target_digest(endpoint, hash_key),
         since: destination.started_at.unwrap_or(destination.created_at),
     })
 }
 
 /// Hashes everything that the output of an endpoint is told.
 #[must_use]
-pub fn fingerprint(endpoint: &Endpoint, key: &SecretRef, hash_key: &HashKey) -> Fingerprint {
-    let url = &endpoint.url;
-    let target = target_digest(url, endpoint.tail.as_ref(), key, hash_key);
-    let scheme = url.scheme().as_str().as_bytes();
+pub fn fingerprint(endpoint: &Endpoint, hash_key: &HashKey) -> Fingerprint {
+    let target = target_digest(endpoint, hash_key);
+    let scheme = endpoint.url.scheme().as_str().as_bytes();
     Fingerprint(hash_key.digest([b"spec", scheme, target.as_bytes()]))
 }
 
 /// Hashes what may not run twice: host, port, application with its query, and key (rule 5).
 #[must_use]
-pub fn target_digest(
-    url: &PushUrl,
-    tail: Option<&SecretRef>,
-    key: &SecretRef,
-    hash_key: &HashKey,
-) -> Digest {
+pub fn target_digest(endpoint: &Endpoint, hash_key: &HashKey) -> Digest {
+    let url = &endpoint.url;
     let host = url.host().to_string();
-    let tail = tail.map_or(&[][..], |tail| tail.digest.as_bytes());
+    let digest = |secret: SecretRef| secret.digest;
+    let (tail, key) = (endpoint.tail.map(digest), endpoint.key.map(digest));
+    let tail: &[u8] = tail.as_ref().map_or(&[], |it| it.as_bytes());
+    let key: &[u8] = key.as_ref().map_or(&[], |it| it.as_bytes());
     hash_key.digest([
         b"target",
         host.as_bytes(),
@@ -113,6 +110,6 @@ pub fn target_digest(
         url.app().as_bytes(),
         url.query().unwrap_or_default().as_bytes(),
         tail,
-        key.digest.as_bytes(),
+        key,
     ])
 }

@@ -1,4 +1,6 @@
-use std::{error::Error, fmt, time::Duration};
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
+
+use crate::domain::FaultCode;
 
 /// What an adapter met underneath.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -30,14 +32,17 @@ pub enum ErrorKind {
 
 /// A call on a port that did not succeed.
 ///
-/// The message says what was being done to what; the cause, if any, is in
-/// [`source`](Error::source) and is not repeated in the message.
+/// The message says what was being done to what, and the reason that people are
+/// to read; the cause, if any, is in [`source`](Error::source) and is not
+/// repeated in the message.
 #[derive(Debug)]
 pub struct PortError {
     kind: ErrorKind,
     operation: &'static str,
     subject: String,
     retry_after: Option<Duration>,
+    reason: Option<Cow<'static, str>>,
+    fault: Option<FaultCode>,
     source: Option<BoxError>,
 }
 
@@ -49,6 +54,8 @@ impl PortError {
             operation,
             subject: subject.to_string(),
             retry_after: None,
+            reason: None,
+            fault: None,
             source: None,
         }
     }
@@ -67,6 +74,20 @@ impl PortError {
         self
     }
 
+    /// Says why, and what to do, to people. No secret may be in it.
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Says what a destination shows for it, where its kind says too little.
+    #[must_use]
+    pub fn with_fault(mut self, code: FaultCode) -> Self {
+        self.fault = Some(code);
+        self
+    }
+
     /// What the caller can do about it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -77,6 +98,18 @@ impl PortError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Why, for people, where the adapter said so.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// What a destination shows for it, where the adapter said so.
+    #[must_use]
+    pub fn fault(&self) -> Option<FaultCode> {
+        self.fault
     }
 }
 
@@ -92,7 +125,11 @@ impl fmt::Display for PortError {
             ErrorKind::Corrupt => "what is stored is unreadable",
             ErrorKind::Unexpected => "unexpected failure",
         };
-        write!(f, "failed to {} {}: {what}", self.operation, self.subject)
+        write!(f, "failed to {} {}: {what}", self.operation, self.subject)?;
+        match &self.reason {
+            None => Ok(()),
+            Some(reason) => write!(f, "; {reason}"),
+        }
     }
 }
 

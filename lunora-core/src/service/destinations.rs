@@ -447,10 +447,8 @@ impl Destinations {
 
     fn target(&self, row: &Destination) -> Option<Digest> {
         let endpoint = row.endpoint(row.active_leg)?;
-        let key = endpoint.key.as_ref()?;
-        let hash_key = self.reconciler.hash_key();
-        let tail = endpoint.tail.as_ref();
-        Some(target_digest(&endpoint.url, tail, key, hash_key))
+        let endpoint = Some(endpoint).filter(|it| it.has_its_key())?;
+        Some(target_digest(endpoint, self.reconciler.hash_key()))
     }
 
     /// Stores a row with another `wanted`; `None` if somebody else was first.
@@ -510,7 +508,7 @@ impl Destinations {
 /// Whether a row has what an output needs.
 fn can_run(row: &Destination) -> bool {
     let endpoint = row.endpoint(row.active_leg);
-    !row.has_output() || endpoint.is_some_and(|it| it.key.is_some())
+    !row.has_output() || endpoint.is_some_and(Endpoint::has_its_key)
 }
 
 impl Entry {

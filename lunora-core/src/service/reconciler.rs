@@ -522,5 +522,9 @@ fn as_fault(error: &PortError, at: Timestamp) -> Fault {
         ErrorKind::Denied => (FaultCode::Provider, FaultClass::Actionable),
         _ => (FaultCode::Internal, FaultClass::Actionable),
     };
-    Fault::new(code, class, error.to_string(), at)
+    let code = error.fault().unwrap_or(code);
+    let text = error
+        .reason()
+        .map_or_else(|| error.to_string(), str::to_owned);
+    Fault::new(code, class, text, at)
 }

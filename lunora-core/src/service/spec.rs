@@ -62,12 +62,17 @@ impl Reconciler {
         id: &OutputId,
         switch: Switch,
     ) -> Result<OutputSpec, Unreadable> {
-        let endpoint = row.endpoint(id.leg);
-        let complete = endpoint.and_then(|it| it.key.map(|key| (it, key)));
-        let (endpoint, key_ref) = complete.ok_or(Unreadable::Missing)?;
+        let endpoint = row.endpoint(id.leg).ok_or(Unreadable::Missing)?;
         let key = SecretName::StreamKey(id.destination.clone(), id.leg);
-        let key = self.text(&key, key_ref).await?;
-        let key = StreamKey::new(key.expose_secret()).map_err(|_| Unreadable::Malformed)?;
+        let key = match endpoint.key {
+            None if endpoint.has_its_key() => None,
+            None => return Err(Unreadable::Missing),
+            Some(key_ref) => {
+                let key = self.text(&key, key_ref).await?;
+                let key = StreamKey::new(key.expose_secret());
+                Some(key.map_err(|_| Unreadable::Malformed)?)
+            }
+        };
         let tail = SecretName::UrlTail(id.destination.clone(), id.leg);
         let tail = match endpoint.tail {
             None => None,
@@ -78,7 +83,7 @@ impl Reconciler {
             id: id.clone(),
             target: PushTarget { url, tail, key },
             switch,
-            fingerprint: plan::fingerprint(endpoint, &key_ref, &self.hash_key),
+            fingerprint: plan::fingerprint(endpoint, &self.hash_key),
         })
     }
 

@@ -36,7 +36,7 @@ async fn keep(world: &World, n: u64, text: &str) {
 fn told(world: &World, n: u64) -> String {
     let specs = world.router.specs();
     let spec = specs.iter().find(|it| it.id == sample::output_id(n));
-    let key = spec.unwrap().target.key.as_secret();
+    let key = spec.unwrap().target.stream_name().unwrap();
     key.expose_secret().to_owned()
 }
 

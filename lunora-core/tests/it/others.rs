@@ -176,7 +176,7 @@ async fn rule_23_a_key_that_came_during_an_unfinished_change_is_not_overwritten(
         assert_eq!(latest(&world, &name).await.as_deref(), Some("theirs"));
         world.reconciler.adopt_changed_secrets().await.unwrap();
         let specs = world.router.specs();
-        assert_eq!(specs[0].target.key.as_secret().expose_secret(), "theirs");
+        assert_eq!(specs[0].target.stream_name().unwrap().expose_secret(), "theirs");
     }
 }
 

@@ -137,7 +137,7 @@ async fn rule_23_an_output_is_told_the_version_that_its_row_refers_to() {
 
     world.router.detach(&[sample::output_id(1)]).await;
     world.pass().await;
-    let key = world.router.specs().remove(0).target.key;
+    let key = world.router.specs().remove(0).target.key.unwrap();
     assert_eq!(key.as_secret().expose_secret(), "key-1");
 }
 

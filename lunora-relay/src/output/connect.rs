@@ -66,7 +66,8 @@ impl Caller {
         let session = ClientSession::new(ClientConfig {
             app: target.app(),
             tc_url: target.tc_url(),
-            stream_name: target.stream_name().clone(),
+            // The router takes nothing but RTMP, which is never without one.
+            stream_name: target.stream_name().cloned().unwrap_or_default(),
             flash_ver: FLASH_VER.to_owned(),
             fourcc,
         });

@@ -455,7 +455,7 @@ mod tests {
         let target = PushTarget {
             url: "rtmp://a.test/app".parse().unwrap(),
             tail: None,
-            key: StreamKey::new("k").unwrap(),
+            key: Some(StreamKey::new("k").unwrap()),
         };
         let id = OutputId {
             destination: "dest-1".parse().unwrap(),

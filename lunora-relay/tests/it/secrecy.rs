@@ -23,7 +23,7 @@ async fn no_key_and_no_url_tail_is_in_a_log_a_fault_or_a_debug_text() {
     let tail = Some(SecretString::from(format!("/{TAIL}?token={TAIL}")));
     told.target = PushTarget {
         tail,
-        key: StreamKey::new(KEY).unwrap(),
+        key: Some(StreamKey::new(KEY).unwrap()),
         ..told.target
     };
 

@@ -8,9 +8,7 @@ use std::{error::Error, time::Duration};
 
 use lunora_core::{
     SecretString,
-    domain::{
-        Fingerprint, OutputId, OutputSpec, OutputState, PushTarget, Scheme, StreamKey, Switch,
-    },
+    domain::{Fingerprint, OutputId, OutputSpec, OutputState, PushTarget, StreamKey, Switch},
     port::{ErrorKind, OutputRouter, Parking, PortError},
 };
 
@@ -152,7 +150,7 @@ pub async fn what_was_applied_is_observed(router: &dyn OutputRouter) {
 pub async fn a_change_is_observed_under_the_same_id(router: &dyn OutputRouter) {
     apply(router, &[sample::spec(1)]).await;
     let mut target = sample::target(1);
-    target.key = sample::stream_key(2);
+    target.key = Some(sample::stream_key(2));
     let other_key = sample::spec_to(1, target);
 
     for spec in [changed(1, 3), other_key, sample::spec(1)] {
@@ -295,13 +293,24 @@ pub async fn a_detach_makes_room(router: &dyn OutputRouter) {
 pub async fn a_scheme_that_is_not_named_is_unsupported(router: &dyn OutputRouter) {
     let spec = sample::spec(1);
     apply(router, std::slice::from_ref(&spec)).await;
-    for scheme in [Scheme::Rtmp, Scheme::Rtmps] {
+    for url in [
+        "rtmp://localhost:1935/app",
+        "rtmps://localhost:1935/app",
+        "srt://localhost:5000",
+        "srt://:5000?mode=listener&allow=127.0.0.1/32",
+        "rist://127.0.0.1:5000",
+        "rtp://127.0.0.1:5000",
+        "rtp-fec://127.0.0.1:5000",
+        "zixi://localhost:2088?latency=200",
+    ] {
         let mut target = sample::target(2);
-        target.url = format!("{scheme}://127.0.0.1:9/app").parse().unwrap();
+        target.url = url.parse().unwrap();
+        let scheme = target.url.scheme();
+        target.key = target.key.filter(|_| scheme.needs_a_key());
         let is_named = router.capabilities().schemes.contains(&scheme);
         let results = router.apply(&[sample::spec_to(2, target)]).await;
         let expected = (!is_named).then_some(ErrorKind::Unsupported);
-        assert_eq!(kind(&results[0]), expected, "{scheme}");
+        assert_eq!(kind(&results[0]), expected, "{url}");
 
         detach(router, &[sample::output_id(2)]).await;
         assert_eq!(observed(router).await, told(std::slice::from_ref(&spec)));
@@ -353,7 +362,7 @@ pub async fn no_secret_is_printed(router: &dyn OutputRouter) {
 fn with_canaries(n: u64) -> OutputSpec {
     let PushTarget { url, .. } = sample::target(n);
     let tail = Some(SecretString::from(format!("/{CANARY}?token={CANARY}")));
-    let key = StreamKey::new(CANARY).unwrap();
+    let key = Some(StreamKey::new(CANARY).unwrap());
     sample::spec_to(n, PushTarget { url, tail, key })
 }
 

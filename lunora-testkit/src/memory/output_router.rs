@@ -6,7 +6,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use lunora_core::{
-    ExposeSecret, SecretString,
+    ExposeSecret,
     domain::{ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, PushTarget, Switch},
     port::{Clock, ErrorKind, OutputRouter, Parking, PortError, RouterCapabilities},
 };
@@ -180,9 +180,8 @@ impl Output {
 }
 
 fn is_same_target(one: &PushTarget, other: &PushTarget) -> bool {
-    let is_same =
-        |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
-    is_same(&one.tc_url(), &other.tc_url()) && is_same(one.stream_name(), other.stream_name())
+    let name = |target: &PushTarget| target.stream_name().map(|it| it.expose_secret().to_owned());
+    one.tc_url().expose_secret() == other.tc_url().expose_secret() && name(one) == name(other)
 }
 
 #[async_trait]

@@ -18,8 +18,8 @@ use lunora_core::{
     domain::{
         ChangeId, Destination, DestinationId, Endpoint, EventKind, Fingerprint, HashKey, LeaseName,
         Leg, NewEvent, ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, OutputType,
-        Platform, PushTarget, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Switch,
-        Wanted, WorkerId,
+        Platform, PushTarget, PushUrl, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey,
+        Switch, Wanted, WorkerId,
     },
     plan,
     port::{Answer, Claim, IdempotencyKey, Lease},
@@ -67,7 +67,7 @@ pub fn stream_key(n: u64) -> StreamKey {
 pub fn endpoint(n: u64) -> Endpoint {
     let key = stream_key(n);
     Endpoint {
-        url: format!("rtmp://127.0.0.1:9/app-{n}").parse().unwrap(),
+        url: url(n),
         tail: None,
         key: Some(SecretRef::new(
             SecretVersion(1),
@@ -99,13 +99,20 @@ pub fn destination(n: u64) -> Destination {
     }
 }
 
+/// A place of its own for each `n`, on this machine, where nobody listens.
+fn url(n: u64) -> PushUrl {
+    let [.., high, low] = n.to_be_bytes();
+    let text = format!("rtmp://127.9.{high}.{low}:1935/app-{n}");
+    text.parse().unwrap()
+}
+
 /// What the [`endpoint`] of destination `n` is on the wire.
 #[must_use]
 pub fn target(n: u64) -> PushTarget {
     PushTarget {
         url: endpoint(n).url,
         tail: None,
-        key: stream_key(n),
+        key: Some(stream_key(n)),
     }
 }
 
@@ -113,13 +120,12 @@ pub fn target(n: u64) -> PushTarget {
 #[must_use]
 pub fn fingerprint(target: &PushTarget) -> Fingerprint {
     let refer = |text| SecretRef::new(SecretVersion(1), text, &hash_key());
-    let key = refer(target.key.as_secret());
     let endpoint = Endpoint {
         url: target.url.clone(),
         tail: target.tail.as_ref().map(refer),
-        key: Some(key),
+        key: target.stream_name().map(refer),
     };
-    plan::fingerprint(&endpoint, &key, &hash_key())
+    plan::fingerprint(&endpoint, &hash_key())
 }
 
 /// What the planner wants of [`destination`] `n`: its primary output, switched on.

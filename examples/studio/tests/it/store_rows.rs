@@ -172,7 +172,7 @@ fn attributes_can_be_read_with_the_sqlite3_tool() {
                primary_key_version || ' ' || created_at FROM destination WHERE id = 'dest-1'";
     let row: String = data.sql().query_row(row, [], |row| row.get(0)).unwrap();
     let expected =
-        "destination 1 running 1 rtmp://127.0.0.1:9/app-1 1 2026-01-02T03:04:05.000000000Z";
+        "destination 1 running 1 rtmp://127.9.0.1:1935/app-1 1 2026-01-02T03:04:05.000000000Z";
     assert_eq!(row, expected);
 }
 

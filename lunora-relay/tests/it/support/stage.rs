@@ -178,7 +178,7 @@ pub(crate) fn spec(n: u64, url: &str, key: &str, switch: Switch) -> OutputSpec {
     let target = PushTarget {
         url: url.parse().unwrap(),
         tail: None,
-        key,
+        key: Some(key),
     };
     OutputSpec {
         id,

@@ -105,7 +105,10 @@ impl Mutant {
         let result = one(self.inner.apply(slice::from_ref(&spec)).await);
         result.map_err(|error| match self.mutation {
             Mutation::ErrorsTellKeys => {
-                let key = spec.target.stream_name().expose_secret();
+                let key = spec
+                    .target
+                    .stream_name()
+                    .map_or("", |key| key.expose_secret());
                 PortError::new(error.kind(), "apply", key)
             }
             _ => error,
