@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        Event, EventSeq, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec, Removal,
-        SecretName, SecretVersion,
+        AttachmentName, Channel, Event, EventSeq, Feed, FeedChange, FeedReceipt, LeaseName,
+        NewEvent, ObservedOutput, OutputId, OutputSpec, Removal, SecretName, SecretVersion,
     },
     port::{
-        Answer, Claim, ControlStore, ErrorKind, EventLog, Expect, Forget, History, IdempotencyKey,
-        Lease, OutputRouter, Page, PageRequest, Pause, PortError, Record, Repo, Revealed, Revision,
-        RouterCapabilities, SecretStore, Versioned, Which,
+        Answer, ChannelController, Claim, ControlStore, ErrorKind, EventLog, Expect, Forget,
+        History, IdempotencyKey, Lease, OutputRouter, Page, PageRequest, Pause, PortError, Record,
+        Repo, Revealed, Revision, RouterCapabilities, SecretStore, Versioned, Which,
     },
 };
 
@@ -306,6 +306,51 @@ impl<P: OutputRouter> OutputRouter for Faulty<P> {
     async fn retry(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>> {
         let (call, work) = ("OutputRouter::retry", self.inner.retry(ids));
         self.plan.around_each(call, ids.len(), work).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: ChannelController> ChannelController for Faulty<P> {
+    async fn describe(&self) -> Result<Channel, PortError> {
+        let work = self.inner.describe();
+        self.plan.around("ChannelController::describe", work).await
+    }
+
+    async fn start(&self) -> Result<(), PortError> {
+        let work = self.inner.start();
+        self.plan.around("ChannelController::start", work).await
+    }
+
+    async fn stop(&self) -> Result<(), PortError> {
+        let work = self.inner.stop();
+        self.plan.around("ChannelController::stop", work).await
+    }
+
+    async fn switch_input(&self, to: &AttachmentName) -> Result<(), PortError> {
+        let (call, work) = (
+            "ChannelController::switch_input",
+            self.inner.switch_input(to),
+        );
+        self.plan.around(call, work).await
+    }
+
+    async fn plan_feed(&self, feed: &Feed) -> Result<FeedChange, PortError> {
+        let work = self.inner.plan_feed(feed);
+        self.plan.around("ChannelController::plan_feed", work).await
+    }
+
+    async fn add_feed(&self, feed: &Feed) -> Result<FeedReceipt, PortError> {
+        let work = self.inner.add_feed(feed);
+        self.plan.around("ChannelController::add_feed", work).await
+    }
+
+    async fn remove_feed(&self, receipt: &FeedReceipt) -> Result<(), PortError> {
+        let (call, work) = (
+            "ChannelController::remove_feed",
+            self.inner.remove_feed(receipt),
+        );
+        self.plan.around(call, work).await
     }
 }
 

@@ -33,14 +33,15 @@ use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        Destination, DestinationId, Event, EventSeq, FailoverHistory, LeaseName, NewEvent,
-        ObservedOutput, OutputId, OutputSpec, Preset, PresetId, Removal, SecretName, SecretVersion,
-        Session, SessionId, Source, SourceId, Token, TokenId,
+        AttachmentName, Channel, Destination, DestinationId, Event, EventSeq, FailoverHistory,
+        Feed, FeedChange, FeedReceipt, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec,
+        Preset, PresetId, Removal, SecretName, SecretVersion, Session, SessionId, Source, SourceId,
+        Token, TokenId,
     },
     port::{
-        Answer, Claim, Clock, ControlStore, EventLog, Expect, Forget, History, IdSource,
-        IdempotencyKey, Lease, OutputRouter, Page, PageRequest, Pause, PortError, Repo, Revealed,
-        Revision, RouterCapabilities, SecretStore, Versioned, Which,
+        Answer, ChannelController, Claim, Clock, ControlStore, EventLog, Expect, Forget, History,
+        IdSource, IdempotencyKey, Lease, OutputRouter, Page, PageRequest, Pause, PortError,
+        Receives, Repo, Revealed, Revision, RouterCapabilities, SecretStore, Versioned, Which,
     },
 };
 use mockall::mock;
@@ -126,6 +127,34 @@ mock! {
         async fn apply(&self, specs: &[OutputSpec]) -> Vec<Result<(), PortError>>;
         async fn detach(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>>;
         async fn retry(&self, ids: &[OutputId]) -> Vec<Result<(), PortError>>;
+    }
+}
+
+mock! {
+    /// A mock of [`ChannelController`].
+    #[derive(Debug)]
+    pub ChannelController {}
+
+    #[async_trait]
+    impl ChannelController for ChannelController {
+        async fn describe(&self) -> Result<Channel, PortError>;
+        async fn start(&self) -> Result<(), PortError>;
+        async fn stop(&self) -> Result<(), PortError>;
+        async fn switch_input(&self, to: &AttachmentName) -> Result<(), PortError>;
+        async fn plan_feed(&self, feed: &Feed) -> Result<FeedChange, PortError>;
+        async fn add_feed(&self, feed: &Feed) -> Result<FeedReceipt, PortError>;
+        async fn remove_feed(&self, receipt: &FeedReceipt) -> Result<(), PortError>;
+    }
+}
+
+mock! {
+    /// A mock of [`Receives`].
+    #[derive(Debug)]
+    pub Receives {}
+
+    #[async_trait]
+    impl Receives for Receives {
+        async fn receives(&self) -> Result<bool, PortError>;
     }
 }
 

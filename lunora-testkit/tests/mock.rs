@@ -5,17 +5,17 @@ use std::sync::Arc;
 use lunora_core::{
     domain::{EventSeq, OutputType},
     port::{
-        Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, FailoverRepo, IdSource,
-        OutputRouter, Page, PortError, PresetRepo, RouterCapabilities, SecretStore, SessionRepo,
-        SourceRepo, TokenRepo,
+        ChannelController, Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, FailoverRepo,
+        IdSource, OutputRouter, Page, PortError, PresetRepo, Receives, RouterCapabilities,
+        SecretStore, SessionRepo, SourceRepo, TokenRepo,
     },
     service::{Cause, DestinationError, Destinations, Ports, Reconciler, Scope, Start},
 };
 use lunora_testkit::{
     mock::{
-        MockClock, MockControlStore, MockDestinationRepo, MockEventLog, MockFailoverRepo,
-        MockIdSource, MockOutputRouter, MockPresetRepo, MockSecretStore, MockSessionRepo,
-        MockSourceRepo, MockTokenRepo,
+        MockChannelController, MockClock, MockControlStore, MockDestinationRepo, MockEventLog,
+        MockFailoverRepo, MockIdSource, MockOutputRouter, MockPresetRepo, MockReceives,
+        MockSecretStore, MockSessionRepo, MockSourceRepo, MockTokenRepo,
     },
     sample,
     world::{World, new_destination},
@@ -33,6 +33,8 @@ fn every_port_has_a_mock() {
     is_a::<dyn FailoverRepo>(Arc::new(MockFailoverRepo::new()));
     is_a::<dyn SecretStore>(Arc::new(MockSecretStore::new()));
     is_a::<dyn OutputRouter>(Arc::new(MockOutputRouter::new()));
+    is_a::<dyn ChannelController>(Arc::new(MockChannelController::new()));
+    is_a::<dyn Receives>(Arc::new(MockReceives::new()));
     is_a::<dyn EventLog>(Arc::new(MockEventLog::new()));
     is_a::<dyn ControlStore>(Arc::new(MockControlStore::new()));
     is_a::<dyn Clock>(Arc::new(MockClock::new()));

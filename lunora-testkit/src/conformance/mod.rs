@@ -27,6 +27,7 @@
 //! Attributes before the fixture go on every test, for example
 //! `#[ignore = "needs DynamoDB Local"]`.
 
+pub mod channel_controller;
 pub mod clock;
 pub mod control_store;
 pub mod event_log;

@@ -2,12 +2,14 @@
 //!
 //! A clone shares its state with the original, as two handles on one table do.
 
+mod channel_controller;
 mod control_store;
 mod event_log;
 mod output_router;
 mod repo;
 mod secret_store;
 
+pub use channel_controller::MemoryChannelController;
 pub use control_store::MemoryControlStore;
 pub use event_log::MemoryEventLog;
 pub use output_router::MemoryOutputRouter;

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        ChangeId, Destination, DestinationId, Endpoint, EventKind, Fingerprint, HashKey, LeaseName,
+        ChangeId, Destination, DestinationId, Endpoint, EventKind, Feed, Fingerprint, HashKey, LeaseName,
         Leg, NewEvent, ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, OutputType,
         Platform, PushTarget, PushUrl, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey,
         Switch, Wanted, WorkerId,
@@ -113,6 +113,20 @@ pub fn target(n: u64) -> PushTarget {
         url: endpoint(n).url,
         tail: None,
         key: Some(stream_key(n)),
+    }
+}
+
+/// A feed of a channel with one pipeline, to an address of its own for each `n`.
+#[must_use]
+pub fn feed(n: u64) -> Feed {
+    let [.., high, low] = n.to_be_bytes();
+    let passphrase = "arn:aws:secretsmanager:us-west-2:111122223333:secret:lunora-feed-AbCdEf";
+    Feed {
+        address: format!("127.8.{high}.{low}:5000").parse().unwrap(),
+        second: None,
+        latency: 2_000.try_into().unwrap(),
+        passphrase: passphrase.parse().unwrap(),
+        stream_id: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Together they reach every variant and every optional part. What is a choice
 //! among few is drawn evenly, so that small samples meet all of it.
 
+mod channel;
 mod control;
 mod event;
 mod failover;
@@ -14,6 +15,7 @@ mod token;
 
 use std::{net::IpAddr, ops::Range};
 
+pub use channel::{feed, feed_address, feed_receipt};
 pub use control::{answer, claim, idempotency_key, lease, lease_name, removal, worker_id};
 pub use event::new_event;
 pub use failover::failover_history;

@@ -1,10 +1,10 @@
 //! Every fake keeps the contract of its port, by itself and under an idle plan.
 
 use lunora_core::{
-    domain::{Destination, FailoverHistory, Preset, Scheme, Session, Source, Token},
+    domain::{ChannelClass, Destination, FailoverHistory, Preset, Scheme, Session, Source, Token},
     port::{
-        Clock, ControlStore, DestinationRepo, EventLog, FailoverRepo, History, IdSource,
-        OutputRouter, Parking, PresetRepo, RouterCapabilities, SecretStore, SessionRepo,
+        ChannelController, Clock, ControlStore, DestinationRepo, EventLog, FailoverRepo, History,
+        IdSource, OutputRouter, Parking, PresetRepo, RouterCapabilities, SecretStore, SessionRepo,
         SourceRepo, TokenRepo,
     },
 };
@@ -13,9 +13,9 @@ use lunora_testkit::{
     conformance::Fixture,
     fault::{FaultPlan, Faulty},
     memory::{
-        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryFailoverRepo,
-        MemoryOutputRouter, MemoryPresetRepo, MemorySecretStore, MemorySessionRepo,
-        MemorySourceRepo, MemoryTokenRepo,
+        MemoryChannelController, MemoryControlStore, MemoryDestinationRepo, MemoryEventLog,
+        MemoryFailoverRepo, MemoryOutputRouter, MemoryPresetRepo, MemorySecretStore,
+        MemorySessionRepo, MemorySourceRepo, MemoryTokenRepo,
     },
     model::random_calls_agree,
 };
@@ -92,6 +92,18 @@ proves!(
 proves!(
     faulty_output_router: dyn OutputRouter, output_router_conformance,
     Faulty<MemoryOutputRouter>, under_an_idle_plan(MemoryOutputRouter::default())
+);
+proves!(
+    channel_controller: dyn ChannelController, channel_controller_conformance,
+    MemoryChannelController, MemoryChannelController::default()
+);
+proves!(
+    standard_channel_controller: dyn ChannelController, channel_controller_conformance,
+    MemoryChannelController, MemoryChannelController::new(ChannelClass::Standard)
+);
+proves!(
+    faulty_channel_controller: dyn ChannelController, channel_controller_conformance,
+    Faulty<MemoryChannelController>, under_an_idle_plan(MemoryChannelController::default())
 );
 proves!(
     secret_store: dyn SecretStore, secret_store_conformance,

@@ -52,6 +52,12 @@ fn any_source_is_drawn() {
 }
 
 #[test]
+fn any_feed_is_drawn() {
+    let all = drawn(&strategy::feed());
+    assert_optional!(all: second, stream_id);
+}
+
+#[test]
 fn any_preset_is_drawn() {
     let all = drawn(&strategy::preset());
     assert_optional!(

@@ -1,5 +1,6 @@
 //! Each mutant breaks its port's contract in one way; the suite must notice.
 
+mod channel_controller;
 mod clock;
 mod control_store;
 mod event_log;
