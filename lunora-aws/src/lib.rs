@@ -18,7 +18,12 @@ mod client;
 mod config;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
-#[cfg(any(feature = "dynamodb", feature = "ssm"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "mediaconnect",
+    feature = "medialive",
+    feature = "ssm"
+))]
 mod error;
 #[cfg(all(feature = "dynamodb", feature = "ssm"))]
 mod hash_key;
@@ -30,7 +35,12 @@ pub mod medialive;
 pub mod migrate;
 #[cfg(feature = "ssm")]
 pub mod ssm;
-#[cfg(any(feature = "dynamodb", feature = "ssm"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "mediaconnect",
+    feature = "medialive",
+    feature = "ssm"
+))]
 mod unseen;
 
 #[cfg(any(feature = "mediaconnect", feature = "medialive"))]
@@ -40,7 +50,12 @@ pub use config::{
     AccountId, AwsConfig, ChannelId, ConfigError, FlowArn, KmsKey, NameProblem, ParameterPrefix,
     TableName, Tables,
 };
-#[cfg(any(feature = "dynamodb", feature = "ssm"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "mediaconnect",
+    feature = "medialive",
+    feature = "ssm"
+))]
 pub use error::AwsError;
 #[cfg(all(feature = "dynamodb", feature = "ssm"))]
 pub use hash_key::deployment_hash_key;

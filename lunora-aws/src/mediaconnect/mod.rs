@@ -1,1 +1,36 @@
 //! The outputs of MediaConnect flows, and the flows.
+//!
+//! - [`FlowRouter`]: an [`OutputRouter`](lunora_core::port::OutputRouter) over a
+//!   [`FlowPool`]. [`check_target`] says beforehand what it would refuse.
+//! - [`Event`] reads what EventBridge delivers, and an [`EvidenceStore`] keeps it.
+//!
+//! MediaConnect treats a stream name like any other text: it shows it to whoever
+//! may call `DescribeFlow`, and the SDK would print it. Here no body is logged, and
+//! no error of the SDK leaves this module.
+
+mod calls;
+mod deployment;
+mod description;
+mod error;
+mod event;
+mod evidence;
+mod flow_router;
+mod health;
+mod place;
+mod pool;
+mod round;
+mod rtmp_push;
+mod source_format;
+mod target;
+mod view;
+
+pub use deployment::{Deployment, DeploymentError};
+pub use event::{Event, EventError};
+pub use evidence::{
+    Evidence, EvidenceStore, MemoryEvidence, Signal, SignalError, Subject, SubjectError,
+};
+pub use flow_router::FlowRouter;
+pub use pool::{FlowPool, PoolError};
+pub use source_format::{Codec, SourceFormat, StreamFormat};
+pub use target::{TargetProblem, check_target};
+pub use view::FlowStatus;

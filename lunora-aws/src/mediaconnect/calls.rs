@@ -1,0 +1,234 @@
+//! The calls that a router makes, each with its turn and out of sight.
+
+use std::sync::Arc;
+
+use aws_sdk_mediaconnect::{
+    Client,
+    types::{AddOutputRequest, OutputStatus},
+};
+use jiff::Timestamp;
+use lunora_core::{
+    domain::{OutputId, OutputSpec, Switch},
+    port::Clock,
+};
+use tracing::{
+    instrument::{WithDispatch, WithSubscriber as _},
+    subscriber::NoSubscriber,
+};
+
+use super::{
+    deployment::Deployment,
+    description::Description,
+    error::Failure,
+    rtmp_push,
+    source_format::SourceFormat,
+    target::Settings,
+    view::{Seen, View},
+};
+use crate::{Budget, FlowArn, unseen::Unseen};
+
+/// The same client, on the same connections, that logs no body: stream names and
+/// stream ids are in those of MediaConnect, and nothing there is marked as a secret.
+pub(super) fn discreet(client: &Client) -> Client {
+    let config = client.config().to_builder();
+    Client::from_conf(config.interceptor(Unseen).build())
+}
+
+/// The same call, of which nothing is logged.
+///
+/// What is read is logged once more when it is no body any longer, and no
+/// interceptor is asked about that; it may hold the stream id of an SRT output.
+pub(super) fn unlogged<F>(call: F) -> WithDispatch<F> {
+    call.with_subscriber(NoSubscriber::new())
+}
+
+/// A wish, with what MediaConnect is told for it.
+#[derive(Debug)]
+pub(super) struct Wish<'a> {
+    pub(super) spec: &'a OutputSpec,
+    pub(super) settings: Settings,
+}
+
+impl Wish<'_> {
+    pub(super) fn id(&self) -> &OutputId {
+        &self.spec.id
+    }
+
+    /// Whether there is nothing left to do.
+    pub(super) fn is_met_by(&self, seen: &Seen) -> bool {
+        seen.switch == self.spec.switch
+            && seen.place == self.settings.place
+            && seen.fingerprint() == self.spec.fingerprint
+    }
+
+    pub(super) fn switches_on(&self, seen: Option<&Seen>) -> bool {
+        self.spec.switch == Switch::On && seen.is_none_or(|seen| seen.switch == Switch::Off)
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Calls {
+    client: Client,
+    pub(super) budget: Arc<Budget>,
+    pub(super) clock: Arc<dyn Clock>,
+    deployment: Deployment,
+}
+
+impl Calls {
+    pub(super) fn new(
+        client: &Client,
+        deployment: Deployment,
+        budget: Arc<Budget>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            client: discreet(client),
+            budget,
+            clock,
+            deployment,
+        }
+    }
+
+    /// Looks at a flow.
+    pub(super) async fn describe(&self, flow: &FlowArn) -> Result<View, Failure> {
+        self.budget.read().await;
+        let seen_at = self.clock.now();
+        let call = self.client.describe_flow().flow_arn(flow.as_str());
+        let reply = unlogged(call.send()).await;
+        let reply = reply.map_err(|error| Failure::of("DescribeFlow", &error))?;
+        // An answer without a flow must not pass for a flow without outputs.
+        let flow = reply.flow().ok_or_else(Failure::of_nonsense)?;
+        Ok(View::of(flow, &self.deployment, seen_at))
+    }
+
+    /// Looks at what comes into a flow; nothing if that cannot be known.
+    pub(super) async fn source_format(&self, flow: &FlowArn) -> Option<SourceFormat> {
+        self.budget.read().await;
+        let call = self.client.describe_flow_source_metadata();
+        let reply = call.flow_arn(flow.as_str()).send().await.ok()?;
+        Some(SourceFormat::of(reply.transport_media_info()?))
+    }
+
+    /// Adds outputs to a flow in one call, all of them or none.
+    pub(super) async fn add(
+        &self,
+        flow: &FlowArn,
+        wishes: &[&Wish<'_>],
+    ) -> Result<Vec<Seen>, Failure> {
+        self.budget.write().await;
+        let now = self.clock.now();
+        let outputs = wishes.iter().map(|wish| self.to_add(wish, now)).collect();
+        let untyped = wishes.iter().enumerate();
+        let untyped = untyped.filter_map(|(place, wish)| {
+            let at = format!("/outputs/{place}");
+            wish.settings.untyped_at(&at)
+        });
+        let untyped: Vec<_> = untyped.collect();
+        let call = self.client.add_flow_outputs().flow_arn(flow.as_str());
+        let call = call.set_outputs(Some(outputs)).customize();
+        let call = call.map_request(move |request| rtmp_push::put(request, &untyped));
+        let reply = unlogged(call.send()).await;
+        let reply = reply.map_err(|error| Failure::of("AddFlowOutputs", &error))?;
+        let seen = wishes.iter().filter_map(|wish| {
+            let name = self.deployment.name_of(wish.id());
+            let mut outputs = reply.outputs().iter();
+            let arn = outputs.find(|it| it.name() == Some(&name))?.output_arn()?;
+            Some(seen_after(arn.to_owned(), wish, now))
+        });
+        Ok(seen.collect())
+    }
+
+    fn to_add(&self, wish: &Wish<'_>, now: Timestamp) -> AddOutputRequest {
+        let Wish { spec, settings } = wish;
+        let place = &settings.place;
+        AddOutputRequest::builder()
+            .name(self.deployment.name_of(&spec.id))
+            .description(described(wish, now).to_string())
+            .output_status(status(spec.switch))
+            .protocol(place.protocol.clone())
+            .set_destination(place.host.clone())
+            .set_port(place.port)
+            .set_stream_id(settings.stream_id_text())
+            .set_min_latency(settings.min_latency_ms)
+            .set_max_latency(settings.max_latency_ms)
+            .set_cidr_allow_list(settings.cidr_allow_list.clone())
+            .build()
+    }
+
+    /// Tells an output everything again, so that it is right whether MediaConnect
+    /// keeps or resets what a request leaves out, which is not documented.
+    pub(super) async fn update(
+        &self,
+        flow: &FlowArn,
+        arn: &str,
+        wish: &Wish<'_>,
+    ) -> Result<Seen, Failure> {
+        self.budget.write().await;
+        let now = self.clock.now();
+        let Wish { spec, settings } = wish;
+        let place = &settings.place;
+        let call = self.client.update_flow_output();
+        let call = call.flow_arn(flow.as_str()).output_arn(arn);
+        let call = call
+            .description(described(wish, now).to_string())
+            .output_status(status(spec.switch))
+            .protocol(place.protocol.clone())
+            .set_destination(place.host.clone())
+            .set_port(place.port)
+            .set_stream_id(settings.stream_id_text())
+            .set_min_latency(settings.min_latency_ms)
+            .set_max_latency(settings.max_latency_ms)
+            .set_cidr_allow_list(settings.cidr_allow_list.clone());
+        let untyped: Vec<_> = settings.untyped_at("").into_iter().collect();
+        let call = call.customize();
+        let call = call.map_request(move |request| rtmp_push::put(request, &untyped));
+        match unlogged(call.send()).await {
+            Ok(_) => Ok(seen_after(arn.to_owned(), wish, now)),
+            Err(error) => Err(Failure::of("UpdateFlowOutput", &error)),
+        }
+    }
+
+    /// Switches an output and tells it nothing else. That the rest stays then is
+    /// documented ("outputs-remove", which shows the command).
+    pub(super) async fn switch(
+        &self,
+        flow: &FlowArn,
+        arn: &str,
+        switch: Switch,
+    ) -> Result<(), Failure> {
+        self.budget.write().await;
+        let call = self.client.update_flow_output();
+        let call = call.flow_arn(flow.as_str()).output_arn(arn);
+        let call = call.output_status(status(switch));
+        match unlogged(call.send()).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::of("UpdateFlowOutput", &error)),
+        }
+    }
+
+    pub(super) async fn remove(&self, flow: &FlowArn, arn: &str) -> Result<(), Failure> {
+        self.budget.write().await;
+        let call = self.client.remove_flow_output();
+        let call = call.flow_arn(flow.as_str()).output_arn(arn);
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::of("RemoveFlowOutput", &error)),
+        }
+    }
+}
+
+fn described(wish: &Wish<'_>, now: Timestamp) -> Description {
+    Description::new(wish.spec.fingerprint, &wish.settings.place, now)
+}
+
+fn seen_after(arn: String, wish: &Wish<'_>, now: Timestamp) -> Seen {
+    let told = described(wish, now);
+    Seen::after(arn, wish.id(), &wish.settings, wish.spec.switch, told)
+}
+
+const fn status(switch: Switch) -> OutputStatus {
+    match switch {
+        Switch::On => OutputStatus::Enabled,
+        Switch::Off => OutputStatus::Disabled,
+    }
+}
