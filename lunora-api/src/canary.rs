@@ -84,6 +84,10 @@ fn accepted() -> Vec<Value> {
             "rtmp_url",
             format!("rtmp://127.0.0.1:9/both/k?auth={CANARY}"),
         ),
+        one(
+            "rtmp_url",
+            format!("srt://127.0.0.1:9000?streamid={CANARY}&passphrase={CANARY}"),
+        ),
     ]
 }
 
@@ -95,7 +99,7 @@ fn refused() -> Vec<Request<Body>> {
     vec![
         url(format!("rtmp://user:{CANARY}@127.0.0.1/app")),
         url(format!("rtmp://{CANARY}@127.0.0.1/app")),
-        url(format!("srt://127.0.0.1:9?passphrase={CANARY}")),
+        url(format!("srt://127.0.0.1:9000?secret={CANARY}")),
         url(format!("rtmp://127.0.0.1:{CANARY}/app")),
         url(format!("rtmp://127.0.0.1/app/{CANARY} {CANARY}")),
         pasted("stream_key"),
@@ -170,7 +174,8 @@ async fn rule_21_a_planted_key_reaches_the_wire_and_nothing_else() {
             .iter()
             .any(|text| text.contains(CANARY))
     });
-    // All but the backup, which is pushed to when the primary fails.
+    // All but the backup, which is pushed to when the primary fails, and SRT, which
+    // the router here does not take.
     assert_eq!(planted.count(), 5);
 
     for request in refused() {

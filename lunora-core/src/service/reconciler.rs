@@ -105,6 +105,9 @@ pub struct PassReport {
     pub held: usize,
     /// Who has the lease, should it be another: the pass did nothing (rule 10).
     pub elsewhere: Option<WorkerId>,
+    /// How many steps were left when the time of the pass was over; the next pass
+    /// takes them (rule 10).
+    pub unfinished: usize,
     /// Whether a pause kept the pass from all but ending what one destination
     /// was told to end (rules 15 and 29).
     pub paused: bool,
@@ -125,6 +128,7 @@ pub struct Reconciler {
     // One look at a time, so that events come in the order of what was seen.
     looking: Mutex<()>,
     pub(super) lease: Option<Leased>,
+    time_box: Option<SignedDuration>,
     pub(super) board: Board,
 }
 
@@ -143,8 +147,12 @@ impl View {
     }
 }
 
-/// How many steps are prepared before they are taken.
+/// How many steps are prepared before they are taken. Of those that take something
+/// away, few: what was read again has to be fresh.
 const AT_A_TIME: usize = 10;
+
+/// How many that take nothing away, so that a router can take them in one call.
+const ATTACHES_AT_A_TIME: usize = 50;
 
 /// How often a pass starts again because somebody changed a row meanwhile.
 const TRIES_MAX: usize = 4;
@@ -163,6 +171,7 @@ impl Reconciler {
             turn: Mutex::new(()),
             looking: Mutex::new(()),
             lease: None,
+            time_box: None,
             board: Board::default(),
         }
     }
@@ -172,6 +181,14 @@ impl Reconciler {
     #[must_use]
     pub fn under_lease(mut self, name: LeaseName, worker: WorkerId) -> Self {
         self.lease = Some(Leased::new(name, worker));
+        self
+    }
+
+    /// Makes every pass begin no further steps after this time; what is left is the
+    /// next one's, which finds it by reading again what is and what is wanted.
+    #[must_use]
+    pub const fn with_time_box(mut self, length: SignedDuration) -> Self {
+        self.time_box = Some(length);
         self
     }
 
@@ -219,6 +236,7 @@ impl Reconciler {
 
     /// Takes the steps from what is to what is wanted, again if the rows change meanwhile.
     async fn make_so(&self, scope: &Scope, report: &mut PassReport) -> Result<(), PortError> {
+        let end = self.time_box.map(|length| self.ports.clock.now() + length);
         for _ in 0..TRIES_MAX {
             let mut view = self.view().await?;
             let adopted = self.adopt_unread(&view.rows, scope, report).await == Adoption::Done;
@@ -235,8 +253,9 @@ impl Reconciler {
                     .retain(|step| step.ends() && !view.is_running(&step.output().destination));
             }
             report.refused.clone_from(&plan.refused);
-            match self.take(&plan, &view, report).await? {
+            match self.take(&plan, &view, end, report).await? {
                 Rows::AsRead => break,
+                Rows::Changed if 0 < report.unfinished => break,
                 Rows::Changed => (),
             }
         }
@@ -344,12 +363,26 @@ impl Reconciler {
         &self,
         plan: &Plan,
         view: &View,
+        end: Option<Timestamp>,
         report: &mut PassReport,
     ) -> Result<Rows, PortError> {
         let read: BTreeMap<&DestinationId, &Versioned<Destination>> =
             view.rows.iter().map(|it| (&it.value.id, it)).collect();
         let mut rows = Rows::AsRead;
-        for steps in plan.steps.chunks(AT_A_TIME) {
+        let attaches = |step: &Step| matches!(step, Step::Attach(_));
+        // First what ends, last what begins: where those that attach start.
+        let begin = plan.steps.partition_point(|step| !attaches(step));
+        let (others, attaches) = plan.steps.split_at(begin);
+        let mut left = plan.steps.len();
+        let others = others.chunks(AT_A_TIME);
+        for steps in others.chain(attaches.chunks(ATTACHES_AT_A_TIME)) {
+            // The first ones are always taken, or a slow store would mean that none ever is.
+            let is_first = left == plan.steps.len();
+            if !is_first && end.is_some_and(|end| end <= self.ports.clock.now()) {
+                report.unfinished = left;
+                break;
+            }
+            left -= steps.len();
             if self.take_some(steps, &read, report).await? == Rows::Changed {
                 rows = Rows::Changed;
             }

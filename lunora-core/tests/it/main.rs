@@ -11,4 +11,5 @@ mod reconciler;
 mod status;
 mod support;
 mod sweep;
+mod time_box;
 mod workers;

@@ -43,6 +43,13 @@ fn tail() -> SecretName {
 
 /// What that program wrote, in the order in which it is listed.
 fn destinations(store: &Store) -> [Destination; 3] {
+    // As `sample::destination` was when the folder was made.
+    let as_then = |n: u64| {
+        let mut row = sample::destination(n);
+        let url = format!("rtmp://127.0.0.1:9/app-{n}");
+        row.primary.as_mut().unwrap().url = url.parse().unwrap();
+        row
+    };
     let refer = |version, n| {
         let (version, text) = (SecretVersion(version), sample::secret(n));
         Some(SecretRef::new(version, &text, &store.hash_key()))
@@ -74,7 +81,7 @@ fn destinations(store: &Store) -> [Destination; 3] {
         output_type: OutputType::MediaLive,
         ..sample::destination(3)
     };
-    [one, sample::destination(2), three]
+    [one, as_then(2), three]
 }
 
 fn events() -> [NewEvent; 3] {
