@@ -10,6 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use lunora_core::port::{Clock, IdSource};
+use tokio::time::Instant;
 
 use crate::sample;
 
@@ -52,6 +53,38 @@ impl Default for ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         self.with(|now| *now)
+    }
+}
+
+/// A [`Clock`] that goes with tokio's time, so that a test with paused time moves it
+/// by sleeping, and everything that sleeps sees the same time.
+#[derive(Clone, Copy, Debug)]
+pub struct VirtualClock {
+    base: Timestamp,
+    start: Instant,
+}
+
+impl VirtualClock {
+    /// A clock that shows this time now, and goes on from there.
+    #[must_use]
+    pub fn at(base: Timestamp) -> Self {
+        let start = Instant::now();
+        Self { base, start }
+    }
+}
+
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self::at(sample::time())
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = self.start.elapsed();
+        // Whole milliseconds, by the contract of `Clock`.
+        let whole = elapsed - Duration::from_nanos(u64::from(elapsed.subsec_nanos() % 1_000_000));
+        self.base.checked_add(whole).unwrap()
     }
 }
 

@@ -79,7 +79,7 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// What EventBridge would deliver.
+/// What `EventBridge` would deliver.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// `aws.mediaconnect` or `aws.medialive`.
