@@ -44,7 +44,7 @@ closed_word! {
 closed_word! {
     /// What an output group of a channel writes to.
     OutputGroupKind, "media_package, hls, srt and so on" {
-        /// MediaPackage, and so what viewers see.
+        /// `MediaPackage`, and so what viewers see.
         MediaPackage = "media_package",
         /// An HLS origin.
         Hls = "hls",
@@ -429,6 +429,9 @@ impl fmt::Display for FeedChange {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChannelRefusal {
+    /// The backend finds no passphrase there.
+    #[error("the passphrase of a feed is named by the ARN of a secret in Secrets Manager")]
+    Passphrase,
     /// A feed is added and removed only while idle.
     #[error(
         "the channel is {0}, and only an idle one can be edited; in this order: stop it (viewers see \
@@ -460,6 +463,18 @@ pub enum ChannelRefusal {
          the same feed again (nothing is done but a new receipt made) and remove it with that"
     )]
     RestChanged,
+    /// Nothing that viewers get can be sent on by RTMP.
+    #[error(
+        "no output group of the viewers has H.264 video and AAC audio that the feed could share; RTMP \
+         takes nothing else, and nothing behind the channel encodes"
+    )]
+    NoSharedEncode,
+    /// An edit might drop what is not known.
+    #[error(
+        "the channel has the setting `{0}`, which this version of Lunora does not know and an edit \
+         might drop; update Lunora"
+    )]
+    UnknownSetting(String),
     /// One address for each pipeline, each another.
     #[error("a {class} channel needs a feed with {}", addresses(*class))]
     Addresses {

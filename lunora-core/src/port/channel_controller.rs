@@ -2,8 +2,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::PortError;
-use crate::domain::{AttachmentName, Channel, Feed, FeedChange, FeedReceipt};
+use super::{ErrorKind, PortError};
+use crate::domain::{AttachmentName, Channel, ChannelRefusal, Feed, FeedChange, FeedReceipt};
 
 /// The channel that makes what viewers see, and the feed that it sends beside it.
 ///
@@ -66,4 +66,30 @@ pub trait ChannelController: fmt::Debug + Send + Sync + 'static {
 pub trait Receives: fmt::Debug + Send + Sync + 'static {
     /// Whether media comes in right now.
     async fn receives(&self) -> Result<bool, PortError>;
+}
+
+impl PortError {
+    /// Says that `operation` on a channel is refused, and why, for people.
+    #[must_use]
+    pub fn of_channel(
+        operation: &'static str,
+        channel: impl fmt::Display,
+        refusal: &ChannelRefusal,
+    ) -> Self {
+        let kind = match refusal {
+            ChannelRefusal::NoSuchInput(_)
+            | ChannelRefusal::Addresses { .. }
+            | ChannelRefusal::Passphrase => ErrorKind::Invalid,
+            ChannelRefusal::NoSharedEncode | ChannelRefusal::UnknownSetting(_) => {
+                ErrorKind::Unsupported
+            }
+            ChannelRefusal::NotIdle(_)
+            | ChannelRefusal::CannotStart(_)
+            | ChannelRefusal::CannotStop(_)
+            | ChannelRefusal::NotRunning(_)
+            | ChannelRefusal::AnotherFeed
+            | ChannelRefusal::RestChanged => ErrorKind::Conflict,
+        };
+        Self::new(kind, operation, channel).with_reason(refusal.to_string())
+    }
 }

@@ -8,7 +8,7 @@ use lunora_core::{
         FeedChange, FeedReceipt, FeedStep, InputAttachment, Outage, OutputGroup, OutputGroupKind,
         SharedEncode,
     },
-    port::{ChannelController, ErrorKind, PortError},
+    port::{ChannelController, PortError},
 };
 
 use crate::sample;
@@ -169,13 +169,7 @@ fn is_same(one: &Feed, other: &Feed) -> bool {
 }
 
 fn refused(operation: &'static str) -> impl Fn(ChannelRefusal) -> PortError {
-    move |refusal| {
-        let kind = match refusal {
-            ChannelRefusal::NoSuchInput(_) | ChannelRefusal::Addresses { .. } => ErrorKind::Invalid,
-            _ => ErrorKind::Conflict,
-        };
-        PortError::new(kind, operation, "the channel").with_reason(refusal.to_string())
-    }
+    move |refusal| PortError::of_channel(operation, "the channel", &refusal)
 }
 
 #[async_trait]
