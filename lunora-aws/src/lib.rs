@@ -9,6 +9,7 @@
 //! - [`medialive`]: the channel.
 //! - [`migrate`]: making explicit what rows imply, and undoing it.
 //! - [`ssm`]: stream keys.
+//! - `Worker`: what a process does each time that a timer or an event wakes it.
 //! - `AwsError`: what AWS answered. An error of the SDK goes no further than this
 //!   crate, because its text can quote what was sent.
 
@@ -42,6 +43,8 @@ pub mod ssm;
     feature = "ssm"
 ))]
 mod unseen;
+#[cfg(feature = "mediaconnect")]
+mod worker;
 
 #[cfg(any(feature = "mediaconnect", feature = "medialive"))]
 pub use budget::Budget;
@@ -59,3 +62,5 @@ pub use config::{
 pub use error::AwsError;
 #[cfg(all(feature = "dynamodb", feature = "ssm"))]
 pub use hash_key::deployment_hash_key;
+#[cfg(feature = "mediaconnect")]
+pub use worker::{Handled, Worked, Worker, WorkerError};

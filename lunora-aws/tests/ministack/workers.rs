@@ -13,7 +13,7 @@ use lunora_core::{
     port::{Clock, RouterCapabilities},
     service::{
         Cause, DestinationError, DestinationPatch, Destinations, LegEdit, Ports, Reconciler, Scope,
-        Start,
+        Start, WriteLease,
     },
 };
 use lunora_testkit::{
@@ -94,8 +94,13 @@ fn ports(
 
 fn worker(ports: &Ports, name: &str) -> Arc<Reconciler> {
     let worker = Reconciler::new(ports.clone(), OutputType::Relay, sample::hash_key());
-    let lease = "router-writes".parse().unwrap();
-    Arc::new(worker.under_lease(lease, name.parse().unwrap()))
+    let lease = WriteLease::new(
+        Arc::clone(&ports.control),
+        Arc::clone(&ports.clock),
+        "router-writes".parse().unwrap(),
+        name.parse().unwrap(),
+    );
+    Arc::new(worker.under_lease(Arc::new(lease)))
 }
 
 impl World {

@@ -24,9 +24,9 @@ mod word;
 
 pub use channel::{
     AttachmentName, Channel, ChannelClass, ChannelRefusal, ChannelState, Feed, FeedAddress,
-    FeedAddressError, FeedChange, FeedLatency, FeedLatencyError, FeedReceipt, FeedStep, FeedVerdict,
-    InputAttachment, Outage, OutputGroup, OutputGroupKind, PassphraseRef, PassphraseRefError,
-    SharedEncode,
+    FeedAddressError, FeedChange, FeedLatency, FeedLatencyError, FeedReceipt, FeedStep,
+    FeedVerdict, InputAttachment, Outage, OutputGroup, OutputGroupKind, PassphraseRef,
+    PassphraseRefError, SharedEncode,
 };
 pub use destination::{Destination, Endpoint, Wanted};
 pub use digest::{Digest, DigestError, HashKey};

@@ -16,4 +16,5 @@ mod spec;
 pub use board::{Entry, Snapshot};
 pub use destinations::{Changed, DestinationError, Destinations, StartOutcome, StopOutcome};
 pub use edits::{DestinationPatch, LegEdit, NewDestination, Start};
+pub use lease::WriteLease;
 pub use reconciler::{Cause, PassReport, Ports, Reconciler, Scope, StepFailure};

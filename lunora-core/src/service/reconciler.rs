@@ -10,15 +10,15 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     adopt::Adoption,
     board::{Board, Snapshot},
-    lease::Leased,
+    lease::WriteLease,
     removals::CleanUp,
     spec::Unreadable as UnreadableSecret,
 };
 use crate::{
     domain::{
         Destination, DestinationId, EventKind, Fault, FaultClass, FaultCode, FaultText, HashKey,
-        Label, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, Removal,
-        Switch, WorkerId,
+        Label, NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, Removal, Switch,
+        WorkerId,
     },
     plan::{self, DetachReason, Plan, Refusal, Step, Wish, WishedOutput},
     port::{
@@ -127,7 +127,7 @@ pub struct Reconciler {
     pub(super) turn: Mutex<()>,
     // One look at a time, so that events come in the order of what was seen.
     looking: Mutex<()>,
-    pub(super) lease: Option<Leased>,
+    pub(super) lease: Option<Arc<WriteLease>>,
     time_box: Option<SignedDuration>,
     pub(super) board: Board,
 }
@@ -179,8 +179,8 @@ impl Reconciler {
     /// Makes every pass ask for a lease first, so that of several workers one at a
     /// time makes router writes (rule 10). Without, there may be only one worker.
     #[must_use]
-    pub fn under_lease(mut self, name: LeaseName, worker: WorkerId) -> Self {
-        self.lease = Some(Leased::new(name, worker));
+    pub fn under_lease(mut self, lease: Arc<WriteLease>) -> Self {
+        self.lease = Some(lease);
         self
     }
 

@@ -16,7 +16,7 @@ use lunora_core::{
         Clock, ControlStore, ErrorKind, Expect, Lease, OutputRouter, Page, PageRequest, PortError,
         Repo, Revision, RouterCapabilities, Versioned,
     },
-    service::{Cause, Destinations, Ports, Reconciler, Scope, Start},
+    service::{Cause, Destinations, Ports, Reconciler, Scope, Start, WriteLease},
 };
 use lunora_testkit::{
     clock::{ManualClock, Sequence},
@@ -29,10 +29,20 @@ use proptest::prelude::*;
 
 const LEASE: &str = "router-writes";
 
+/// The lease, as the worker of that name asks for it.
+fn lease(ports: &Ports, name: &str) -> WriteLease {
+    WriteLease::new(
+        Arc::clone(&ports.control),
+        Arc::clone(&ports.clock),
+        LEASE.parse().unwrap(),
+        name.parse().unwrap(),
+    )
+}
+
 /// A worker of that name, which works under the lease.
 fn worker(ports: &Ports, name: &str) -> Arc<Reconciler> {
     let worker = Reconciler::new(ports.clone(), OutputType::Relay, sample::hash_key());
-    Arc::new(worker.under_lease(LEASE.parse().unwrap(), name.parse().unwrap()))
+    Arc::new(worker.under_lease(Arc::new(lease(ports, name))))
 }
 
 fn service(ports: &Ports, name: &str) -> Destinations {

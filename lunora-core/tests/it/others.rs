@@ -14,7 +14,7 @@ use lunora_core::{
     },
     service::{
         Cause, DestinationError, DestinationPatch, LegEdit, Ports, Reconciler, Scope, Start,
-        StopOutcome,
+        StopOutcome, WriteLease,
     },
 };
 use lunora_testkit::{fault::FaultPlan, sample, world::World};
@@ -176,7 +176,10 @@ async fn rule_23_a_key_that_came_during_an_unfinished_change_is_not_overwritten(
         assert_eq!(latest(&world, &name).await.as_deref(), Some("theirs"));
         world.reconciler.adopt_changed_secrets().await.unwrap();
         let specs = world.router.specs();
-        assert_eq!(specs[0].target.stream_name().unwrap().expose_secret(), "theirs");
+        assert_eq!(
+            specs[0].target.stream_name().unwrap().expose_secret(),
+            "theirs"
+        );
     }
 }
 
@@ -253,7 +256,13 @@ async fn rule_10_a_pass_over_many_outputs_takes_longer_than_a_lease_and_comes_to
         ..world.ports.clone()
     };
     let worker = Reconciler::new(ports, OutputType::Relay, sample::hash_key());
-    let worker = worker.under_lease("lease".parse().unwrap(), "worker".parse().unwrap());
+    let lease = WriteLease::new(
+        Arc::clone(&world.ports.control),
+        Arc::clone(&world.ports.clock),
+        "lease".parse().unwrap(),
+        "worker".parse().unwrap(),
+    );
+    let worker = worker.under_lease(Arc::new(lease));
     worker.reconcile(Scope::All, Cause::Asked).await.unwrap();
     assert_eq!(world.on().len(), 40);
 }
