@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use lunora_core::{
     domain::{OutputId, OutputSpec, Switch},
     port::Clock,
+    service::WriteLease,
 };
 use tracing::{
     instrument::{WithDispatch, WithSubscriber as _},
@@ -71,6 +72,7 @@ pub(super) struct Calls {
     client: Client,
     pub(super) budget: Arc<Budget>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) lease: Option<Arc<WriteLease>>,
     deployment: Deployment,
 }
 
@@ -85,7 +87,17 @@ impl Calls {
             client: discreet(client),
             budget,
             clock,
+            lease: None,
             deployment,
+        }
+    }
+
+    /// Waits for a turn; then the lease, if there is one, has to be held still (rule 10).
+    async fn turn_to_write(&self) -> Result<(), Failure> {
+        self.budget.write().await;
+        match &self.lease {
+            None => Ok(()),
+            Some(lease) => lease.check().await.map_err(|it| Failure::of_lease(&it)),
         }
     }
 
@@ -115,7 +127,7 @@ impl Calls {
         flow: &FlowArn,
         wishes: &[&Wish<'_>],
     ) -> Result<Vec<Seen>, Failure> {
-        self.budget.write().await;
+        self.turn_to_write().await?;
         let now = self.clock.now();
         let outputs = wishes.iter().map(|wish| self.to_add(wish, now)).collect();
         let untyped = wishes.iter().enumerate();
@@ -163,7 +175,7 @@ impl Calls {
         arn: &str,
         wish: &Wish<'_>,
     ) -> Result<Seen, Failure> {
-        self.budget.write().await;
+        self.turn_to_write().await?;
         let now = self.clock.now();
         let Wish { spec, settings } = wish;
         let place = &settings.place;
@@ -196,7 +208,7 @@ impl Calls {
         arn: &str,
         switch: Switch,
     ) -> Result<(), Failure> {
-        self.budget.write().await;
+        self.turn_to_write().await?;
         let call = self.client.update_flow_output();
         let call = call.flow_arn(flow.as_str()).output_arn(arn);
         let call = call.output_status(status(switch));
@@ -207,7 +219,7 @@ impl Calls {
     }
 
     pub(super) async fn remove(&self, flow: &FlowArn, arn: &str) -> Result<(), Failure> {
-        self.budget.write().await;
+        self.turn_to_write().await?;
         let call = self.client.remove_flow_output();
         let call = call.flow_arn(flow.as_str()).output_arn(arn);
         match call.send().await {

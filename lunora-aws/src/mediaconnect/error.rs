@@ -77,6 +77,16 @@ impl Failure {
         }))
     }
 
+    /// Of a lease that is not held any more: nothing was called.
+    pub(super) fn of_lease(error: &PortError) -> Self {
+        Self(Box::new(Inner {
+            kind: error.kind(),
+            refusal: None,
+            retry_after: error.retry_after(),
+            cause: None,
+        }))
+    }
+
     pub(super) fn refusal(&self) -> Option<Refusal> {
         self.0.refusal
     }

@@ -32,7 +32,7 @@ impl Subject {
 
     /// Which of the three it is.
     pub(super) fn kind(&self) -> SubjectKind {
-        match self.0.splitn(7, ':').nth(5) {
+        match self.0.split(':').nth(5) {
             Some("output") => SubjectKind::Output,
             Some("source") => SubjectKind::Source,
             _ => SubjectKind::Flow,

@@ -102,6 +102,15 @@ impl FlowRouter {
         }
     }
 
+    /// Checks this lease before every call that changes something, so that a pass that
+    /// lost it stops there (rule 10). It is the one that the
+    /// [`Reconciler`](lunora_core::service::Reconciler) works under.
+    #[must_use]
+    pub fn under_lease(mut self, lease: Arc<WriteLease>) -> Self {
+        self.calls.lease = Some(lease);
+        self
+    }
+
     pub(super) fn flows(&self) -> impl Iterator<Item = &FlowArn> {
         self.pool.flows()
     }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use lunora_core::{
     domain::{ObservedOutput, OutputId, OutputSpec, OutputType},
     port::{OutputRouter, PortError, RouterCapabilities},
-    service::{Cause, PassReport, Ports, Reconciler, Scope, Start},
+    service::{Cause, PassReport, Ports, Reconciler, Scope},
 };
 use lunora_testkit::{
     clock::ManualClock, fault::FaultPlan, memory::MemoryOutputRouter, sample, world::World,
