@@ -11,7 +11,7 @@ use aws_sdk_mediaconnect::Client;
 use jiff::{SignedDuration, Timestamp};
 use lunora_core::{
     domain::{ObservedOutput, OutputId, OutputSpec, Switch},
-    port::{Clock, ErrorKind, OutputRouter, Parking, PortError, RouterCapabilities},
+    port::{Clock, OutputRouter, Parking, PortError, RouterCapabilities},
     service::WriteLease,
 };
 
