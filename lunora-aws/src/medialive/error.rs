@@ -36,6 +36,13 @@ pub(super) fn is_about_the_state<E: ProvideErrorMetadata>(
     matches!(code, "Conflict" | "UnprocessableEntity" | "BadRequest")
 }
 
+/// Whether AWS says that there is no such thing.
+#[cfg(feature = "mediaconnect")]
+pub(super) fn is_gone<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let code = error.code().unwrap_or_default();
+    matches!(code, "NotFoundException" | "NotFound")
+}
+
 fn meaning(code: &str) -> Option<Meaning> {
     Some(match code {
         "Conflict" => Meaning::new(

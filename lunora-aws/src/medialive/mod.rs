@@ -36,8 +36,15 @@ mod description;
 mod edit;
 mod encode;
 mod error;
+// Deployments are named in `mediaconnect`.
+#[cfg(feature = "mediaconnect")]
+mod inputs;
 mod json;
 mod verify;
 
 pub use channel::MediaLiveChannel;
+#[cfg(feature = "mediaconnect")]
+pub use inputs::{
+    Caller, CallerError, InputSpec, SourceInput, SourceInputs, SrtEncryption, SrtKey,
+};
 pub use verify::FeedCheck;

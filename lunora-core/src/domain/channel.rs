@@ -196,6 +196,20 @@ pub struct FeedAddress {
 #[error("the address of a feed is a host name or an address, a colon and a port")]
 pub struct FeedAddressError;
 
+impl FeedAddress {
+    /// Who is called.
+    #[must_use]
+    pub const fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Where there.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port.get()
+    }
+}
+
 impl FromStr for FeedAddress {
     type Err = FeedAddressError;
 
