@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use lunora_core::{
     ExposeSecret, SecretString,
     domain::{
-        Edit, Fingerprint, HashKey, KeyInput, Leg, OutputId, OutputSpec, OutputState, PushAddress,
-        PushTarget, StreamKey, Switch,
+        Edit, Fingerprint, HashKey, KeyInput, Leg, ObservedOutput, OutputId, OutputSpec,
+        OutputState, PushAddress, PushTarget, StreamKey, Switch,
     },
     port::OutputRouter,
 };
@@ -42,7 +42,13 @@ struct Bridge {
     simulator: Simulator,
     router: Arc<dyn OutputRouter>,
     // By the ARN of the output.
-    pushed: BTreeMap<String, (OutputId, Fingerprint)>,
+    pushed: BTreeMap<String, Push>,
+}
+
+#[derive(Clone)]
+struct Push {
+    spec: OutputSpec,
+    generation: u64,
 }
 
 impl Bridge {
@@ -51,20 +57,19 @@ impl Bridge {
         let on = outputs.filter(|output| output.protocol == "rtmp-push" && output.is_on());
         // What a router could not push stays disconnected.
         let wanted: BTreeMap<_, _> = on
-            .filter_map(|output| Some((output.arn.clone(), spec(&output)?)))
+            .filter_map(|output| Some((output.arn.clone(), push(&output)?)))
             .collect();
         self.detach(&wanted).await;
         self.apply(&wanted).await;
         self.report().await;
     }
 
-    async fn detach(&mut self, wanted: &BTreeMap<String, OutputSpec>) {
-        let over = self
-            .pushed
-            .iter()
-            .filter(|(arn, _)| !wanted.contains_key(*arn));
-        let (arns, ids): (Vec<_>, Vec<_>) =
-            over.map(|(arn, (id, _))| (arn.clone(), id.clone())).unzip();
+    async fn detach(&mut self, wanted: &BTreeMap<String, Push>) {
+        let all = self.pushed.iter();
+        let over = all.filter(|(arn, _)| !wanted.contains_key(*arn));
+        let (arns, ids): (Vec<_>, Vec<_>) = over
+            .map(|(arn, push)| (arn.clone(), push.spec.id.clone()))
+            .unzip();
         if ids.is_empty() {
             return;
         }
@@ -76,23 +81,20 @@ impl Bridge {
         }
     }
 
-    async fn apply(&mut self, wanted: &BTreeMap<String, OutputSpec>) {
-        let is_new = |(arn, spec): &(&String, &OutputSpec)| {
+    async fn apply(&mut self, wanted: &BTreeMap<String, Push>) {
+        let is_new = |(arn, push): &(&String, &Push)| {
             let pushed = self.pushed.get(*arn);
-            pushed.is_none_or(|(_, fingerprint)| *fingerprint != spec.fingerprint)
+            pushed.is_none_or(|pushed| pushed.spec.fingerprint != push.spec.fingerprint)
         };
-        let (arns, specs): (Vec<_>, Vec<_>) = wanted
-            .iter()
-            .filter(is_new)
-            .map(|(arn, spec)| (arn.clone(), spec.clone()))
-            .unzip();
+        let new: Vec<_> = wanted.iter().filter(is_new).collect();
+        let specs: Vec<_> = new.iter().map(|(_, push)| push.spec.clone()).collect();
         if specs.is_empty() {
             return;
         }
         let results = self.router.apply(&specs).await;
-        for ((arn, spec), result) in arns.into_iter().zip(specs).zip(results) {
+        for ((arn, push), result) in new.into_iter().zip(results) {
             if result.is_ok() {
-                self.pushed.insert(arn, (spec.id, spec.fingerprint));
+                self.pushed.insert(arn.clone(), push.clone());
             }
         }
     }
@@ -101,10 +103,13 @@ impl Bridge {
         let Ok(observed) = self.router.observe().await else {
             return;
         };
-        for (arn, (id, fingerprint)) in &self.pushed {
-            let output = observed.iter().find(|it| it.id == *id);
-            if let Some(output) = output.filter(|it| it.fingerprint == *fingerprint) {
-                self.simulator.report(arn, health(output.health.state));
+        for (arn, push) in &self.pushed {
+            let is_it = |output: &&ObservedOutput| {
+                output.id == push.spec.id && output.fingerprint == push.spec.fingerprint
+            };
+            if let Some(output) = observed.iter().find(is_it) {
+                let health = health(output.health.state);
+                self.simulator.report(arn, push.generation, health);
             }
         }
     }
@@ -120,7 +125,7 @@ const fn health(state: OutputState) -> HealthState {
 }
 
 /// What the router is told about an output; `None` if that cannot be pushed.
-fn spec(output: &SeenOutput) -> Option<OutputSpec> {
+fn push(output: &SeenOutput) -> Option<Push> {
     let target = target(output)?;
     // arn:aws:mediaconnect:REGION:ACCOUNT:output:ID:NAME
     let id = output.arn.split(':').nth(6)?;
@@ -134,13 +139,18 @@ fn spec(output: &SeenOutput) -> Option<OutputSpec> {
     let parts = [
         url.expose_secret().as_bytes(),
         key.expose_secret().as_bytes(),
+        // One that was off for a moment begins again.
+        &output.generation.to_be_bytes(),
     ];
-    Some(OutputSpec {
+    let fingerprint = Fingerprint(hash_key.digest(parts));
+    let spec = OutputSpec {
         id,
         target,
         switch: Switch::On,
-        fingerprint: Fingerprint(hash_key.digest(parts)),
-    })
+        fingerprint,
+    };
+    let generation = output.generation;
+    Some(Push { spec, generation })
 }
 
 fn target(output: &SeenOutput) -> Option<PushTarget> {

@@ -39,6 +39,8 @@ pub struct SeenOutput {
     pub status: OutputStatus,
     /// Whether it does.
     pub health: HealthState,
+    /// Counts up whenever it begins again.
+    pub generation: u64,
     /// Who made it.
     pub owner: Owner,
 }
@@ -60,6 +62,7 @@ impl SeenOutput {
             description: output.description().map(str::to_owned),
             status: output.status,
             health: output.health.state,
+            generation: output.generation,
             owner: output.owner.clone(),
         }
     }

@@ -274,10 +274,11 @@ impl Simulator {
         self.change(|state, _| state.mediaconnect.health_by = HealthBy::Report);
     }
 
-    /// Like [`set_output_health`](Self::set_output_health), unless the output is gone or off.
-    pub(super) fn report(&self, output: &str, health: HealthState) {
+    /// Like [`set_output_health`](Self::set_output_health), unless the output is gone or
+    /// has begun again.
+    pub(super) fn report(&self, output: &str, generation: u64, health: HealthState) {
         self.with(|state, now| {
-            state.mediaconnect.report(output, health);
+            state.mediaconnect.report(output, generation, health);
             state.settle(now);
         });
     }

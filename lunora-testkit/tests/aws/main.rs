@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bridge;
 mod budget;
+mod clock;
 mod fault;
 mod flow;
 mod mode;
 mod output;
 mod seen;
+mod serve;
 mod source;
 mod support;

@@ -26,6 +26,8 @@ pub(in crate::aws) struct Output {
     pub(in crate::aws) status: OutputStatus,
     pub(in crate::aws) owner: Owner,
     pub(in crate::aws) health: Health,
+    /// Counts up whenever it begins again.
+    pub(in crate::aws) generation: u64,
     /// The state in its last health event.
     pub(super) told: HealthState,
 }
@@ -230,6 +232,7 @@ impl Output {
             status: OutputStatus::Enabled,
             owner,
             health: Health::IDLE,
+            generation: 0,
             told: HealthState::Idle,
         }
     }
@@ -253,6 +256,7 @@ impl Output {
             status: OutputStatus::of(input).unwrap_or(OutputStatus::Enabled),
             owner: Owner::Account,
             health: Health::IDLE,
+            generation: 0,
             told: HealthState::Idle,
         })
     }

@@ -86,7 +86,11 @@ impl MediaConnect {
         }
 
         self.watch.change(flow, before, Some(&after));
+        if before.status != after.status {
+            after.generation += 1;
+        }
         if is_disturbed(before, &after) {
+            after.generation += 1;
             after
                 .health
                 .begin(later(moment.now, self.timing.output_connect));
@@ -131,10 +135,10 @@ impl MediaConnect {
         self.flow_mut(flow).unwrap().outputs.push(output);
     }
 
-    /// Somebody says how one fares.
-    pub(in crate::aws) fn report(&mut self, arn: &str, health: HealthState) {
+    /// Somebody says how one fares, unless it has begun again meanwhile.
+    pub(in crate::aws) fn report(&mut self, arn: &str, generation: u64, health: HealthState) {
         let mut outputs = self.flows.iter_mut().flat_map(|flow| &mut flow.outputs);
-        if let Some(output) = outputs.find(|output| output.arn == arn) {
+        if let Some(output) = outputs.find(|it| it.arn == arn && it.generation == generation) {
             output.health.hold(health);
         }
     }
