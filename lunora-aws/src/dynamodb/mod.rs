@@ -8,7 +8,7 @@
 //!   [`DynamoDbSessionRepo`]: the four, over one core, `table`. A file of the same
 //!   name each says how a row is read and written.
 //! - [`DynamoDbTokenRepo`], [`DynamoDbFailoverRepo`], [`DynamoDbControlStore`],
-//!   [`DynamoDbEventLog`]: what stands in the control table.
+//!   [`DynamoDbEventLog`], `DynamoDbEvidence`: what stands in the control table.
 //! - [`InlineSecrets`]: secrets that old clients left in rows.
 //!
 //! What is read is read strongly, and a listing follows all pages.
@@ -27,6 +27,8 @@ mod control_store;
 mod destination_repo;
 mod error;
 mod event_log;
+#[cfg(feature = "mediaconnect")]
+mod evidence_store;
 mod expression;
 mod inline_secrets;
 mod leg;
@@ -51,6 +53,8 @@ use lunora_core::{
 
 pub use control_store::DynamoDbControlStore;
 pub use event_log::DynamoDbEventLog;
+#[cfg(feature = "mediaconnect")]
+pub use evidence_store::DynamoDbEvidence;
 pub use inline_secrets::InlineSecrets;
 
 use self::{destination_repo::DestinationCodec, table::Table};

@@ -2,6 +2,7 @@
 //!
 //! - [`FlowRouter`]: an [`OutputRouter`](lunora_core::port::OutputRouter) over a
 //!   [`FlowPool`]. [`check_target`] says beforehand what it would refuse.
+//! - [`FlowControl`]: whether a flow runs, and what comes into it.
 //! - [`Event`] reads what EventBridge delivers, and an [`EvidenceStore`] keeps it.
 //!
 //! MediaConnect treats a stream name like any other text: it shows it to whoever
@@ -14,7 +15,9 @@ mod description;
 mod error;
 mod event;
 mod evidence;
+mod flow_control;
 mod flow_router;
+mod flow_source;
 mod health;
 mod place;
 mod pool;
@@ -29,7 +32,12 @@ pub use event::{Event, EventError};
 pub use evidence::{
     Evidence, EvidenceStore, MemoryEvidence, Signal, SignalError, Subject, SubjectError,
 };
+pub use flow_control::{Failover, FailoverMode, FlowControl, FlowState, SourceState};
 pub use flow_router::FlowRouter;
+pub use flow_source::{
+    Cidr, RoleArn, SecretArn, SourceName, SourceProblem, SourceSettings, SourceTransport,
+    SrtDecryption,
+};
 pub use pool::{FlowPool, PoolError};
 pub use source_format::{Codec, SourceFormat, StreamFormat};
 pub use target::{TargetProblem, check_target};
