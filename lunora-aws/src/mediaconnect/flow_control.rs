@@ -100,7 +100,7 @@ pub enum FailoverMode {
     Switch,
 }
 
-/// How often a call is tried that the flow may take a moment later, and the wait before.
+/// How long a flow is waited for that may take the call a moment later.
 const WAITS: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -315,7 +315,8 @@ impl FlowControl {
         then: impl Fn(&FlowState) -> Then,
     ) -> Result<(), PortError> {
         let mut refused = 0;
-        for wait in WAITS {
+        let mut waits = WAITS.into_iter();
+        loop {
             self.budget.write().await;
             let failure = match call().await {
                 Ok(_) => return Ok(()),
@@ -331,16 +332,22 @@ impl FlowControl {
             let state = self.look(flow).await.map_err(|it| of_port(&it))?;
             match then(&state) {
                 Then::Done => return Ok(()),
-                Then::Again => self.budget.sleep(wait).await,
+                Then::Again => match waits.next() {
+                    Some(wait) => self.budget.sleep(wait).await,
+                    None => return Err(come_again(operation, flow)),
+                },
                 // It may have settled just before it was looked at.
                 Then::Refused if refused == 0 => refused += 1,
                 Then::Refused => return Err(of_port(&failure)),
             }
         }
-        Err(PortError::new(ErrorKind::Unavailable, operation, flow)
-            .with_retry_after(COME_AGAIN)
-            .with_reason("the MediaConnect flow is taking in another change; try again"))
     }
+}
+
+fn come_again(operation: &'static str, flow: &FlowArn) -> PortError {
+    PortError::new(ErrorKind::Unavailable, operation, flow)
+        .with_retry_after(COME_AGAIN)
+        .with_reason("the MediaConnect flow is taking in another change; try again")
 }
 
 impl fmt::Debug for FlowControl {

@@ -164,6 +164,9 @@ pub struct SourceSettings {
     pub description: Option<String>,
 }
 
+/// Where MediaConnect listens for Zixi.
+const ZIXI_PORT: u16 = 2088;
+
 /// The members of a request.
 #[derive(Default)]
 pub(super) struct Members {
@@ -232,11 +235,10 @@ impl Members {
                 stream_id,
                 max_latency_ms,
             } => Self {
-                protocol: Some(Protocol::ZixiPush),
-                allow: Some(allow.to_string()),
                 stream_id: text(stream_id),
                 max_latency: max_latency_ms.map(i32::from),
-                ..Self::default()
+                // Said, so that the port of what was there before does not stay.
+                ..listens(Protocol::ZixiPush, &ZIXI_PORT, allow)
             },
         }
     }

@@ -3,8 +3,13 @@
 
 mod dynamodb;
 mod dynamodb_control;
+#[cfg(feature = "mediaconnect")]
+mod dynamodb_evidence;
 mod dynamodb_golden;
 mod dynamodb_old_clients;
+#[cfg(feature = "mediaconnect")]
+#[path = "../media/evidence_contract.rs"]
+mod evidence_contract;
 mod interpose;
 #[path = "../log/mod.rs"]
 mod log;

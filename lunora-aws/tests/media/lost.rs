@@ -1,0 +1,136 @@
+//! Requests and replies that are lost, and callers that die.
+
+use lunora_core::{
+    domain::{OutputSpec, Switch},
+    port::OutputRouter,
+};
+use lunora_testkit::{
+    aws::{Fault, Matcher, Modes},
+    sample,
+};
+
+use crate::support::Stage;
+
+/// Four attempts of the SDK, of which the first three come to nothing.
+async fn lose(stage: &Stage, operation: &str, fault: Fault, times: usize) {
+    for _ in 0..times {
+        stage.simulator.fault(Matcher::operation(operation), fault);
+    }
+}
+
+fn changed() -> OutputSpec {
+    sample::spec_to(1, sample::target(9))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_add_whose_reply_was_lost_is_seen_to_be_done() {
+    for times in 1..=3 {
+        let stage = Stage::new(Modes::default());
+        lose(&stage, "AddFlowOutputs", Fault::ReplyLost, times).await;
+        let specs = [sample::spec(1), sample::spec(2)];
+        stage.applied(&specs).await;
+        assert_eq!(stage.observed().await.len(), 2, "{times}");
+        for spec in &specs {
+            assert_eq!(stage.seen(&spec.id).len(), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_every_reply_is_lost_is_unavailable_and_can_be_repeated() {
+    for (operation, fault) in [
+        ("AddFlowOutputs", Fault::ReplyLost),
+        ("AddFlowOutputs", Fault::RequestLost),
+        ("UpdateFlowOutput", Fault::ReplyLost),
+        ("UpdateFlowOutput", Fault::RequestLost),
+        ("RemoveFlowOutput", Fault::ReplyLost),
+        ("RemoveFlowOutput", Fault::RequestLost),
+        ("DescribeFlow", Fault::ReplyLost),
+    ] {
+        let stage = Stage::new(Modes::default());
+        stage.applied(&[sample::spec(1)]).await;
+        stage.pass(5).await;
+        lose(&stage, operation, fault, 8).await;
+        let wished = [changed(), sample::spec(2)];
+        let gone = [sample::output_id(1)];
+        drop(stage.apply(&wished).await);
+        drop(stage.router.detach(&gone).await);
+        stage.simulator.clear_faults();
+
+        stage.applied(&wished).await;
+        let mut seen: Vec<_> = stage.observed().await;
+        seen.retain(|it| it.id == wished[0].id);
+        assert_eq!(
+            seen[0].fingerprint, wished[0].fingerprint,
+            "{operation} {fault:?}"
+        );
+        for result in stage.router.detach(&gone).await {
+            result.unwrap();
+        }
+        let left: Vec<_> = stage.observed().await.into_iter().map(|it| it.id).collect();
+        assert_eq!(left, [sample::output_id(2)], "{operation} {fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_8_whoever_dies_at_any_call_leaves_nothing_that_the_next_one_cannot_mend() {
+    for modes in [Modes::default(), *Modes::all().last().unwrap()] {
+        for calls in 0..12 {
+            let stage = Stage::new(modes);
+            let before = [sample::spec(1), sample::spec(2), sample::spec(3)];
+            stage.applied(&before).await;
+            let mut parked = sample::spec(2);
+            parked.switch = Switch::Off;
+            let wished = [
+                changed(),
+                parked,
+                sample::spec(4),
+                sample::spec(5),
+                sample::spec(6),
+            ];
+            let gone = [sample::output_id(3)];
+
+            stage.pass(5).await;
+            stage.simulator.crash_after(calls);
+            drop(stage.apply(&wished).await);
+            drop(stage.router.detach(&gone).await);
+            stage.simulator.clear_faults();
+
+            let next = stage.another_router();
+            for result in next.apply(&wished).await {
+                result.unwrap();
+            }
+            for result in next.detach(&gone).await {
+                result.unwrap();
+            }
+            let mut observed: Vec<_> = next.observe().await.unwrap();
+            observed.sort_by(|one, other| one.id.cmp(&other.id));
+            let observed = observed
+                .iter()
+                .map(|it| (&it.id, it.fingerprint, it.switch));
+            let expected = wished.iter().map(|it| (&it.id, it.fingerprint, it.switch));
+            assert!(
+                observed.eq(expected),
+                "died after {calls} calls in {modes:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_leaves_a_router_that_works() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&[sample::spec(1)]).await;
+    // It waits for the flow, which is updating, when it is dropped.
+    let specs = [changed()];
+    let apply = stage.apply(&specs);
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(500), apply).await;
+    assert!(waited.is_err());
+
+    stage.applied(&[sample::spec(1), sample::spec(2)]).await;
+    assert_eq!(stage.observed().await.len(), 2);
+    assert_eq!(
+        stage.observed_one(&sample::output_id(1)).await.fingerprint,
+        sample::spec(1).fingerprint
+    );
+}

@@ -1,0 +1,16 @@
+//! What `lunora-aws` does to MediaConnect, as `lunora_testkit::aws` simulates it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod conformance;
+mod drift;
+mod evidence;
+mod evidence_contract;
+mod flow_control;
+mod health;
+#[path = "../log/mod.rs"]
+mod log;
+mod lost;
+mod placing;
+mod refusals;
+mod secrecy;
+mod support;

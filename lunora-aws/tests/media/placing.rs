@@ -1,0 +1,225 @@
+//! On which flow an output is.
+
+use lunora_core::{
+    domain::OutputSpec,
+    port::{ErrorKind, OutputRouter},
+};
+use lunora_testkit::{
+    aws::{Modes, Owner, SamePlace},
+    sample,
+};
+
+use crate::support::Stage;
+
+fn specs(numbers: impl IntoIterator<Item = u64>) -> Vec<OutputSpec> {
+    numbers.into_iter().map(sample::spec).collect()
+}
+
+/// An output to the one host and port of all of these, with its own key.
+fn at_one_place(n: u64) -> OutputSpec {
+    let mut target = sample::target(n);
+    target.url = format!("rtmp://ingest.example:1935/app-{n}")
+        .parse()
+        .unwrap();
+    sample::spec_to(n, target)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_6_the_first_flow_is_filled_first() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&specs(1..=6)).await;
+
+    let flows = (1..=6).map(|n| stage.flow_of(&sample::output_id(n)));
+    assert_eq!(flows.collect::<Vec<_>>(), [0, 0, 0, 0, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_6_an_output_stays_where_it_is() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&specs(1..=5)).await;
+    let gone = sample::output_id(2);
+    stage.router.detach(&[gone]).await.pop().unwrap().unwrap();
+
+    // There is room on the head again; nothing moves there.
+    let mut changed = sample::spec_to(5, sample::target(7));
+    for _ in 0..2 {
+        stage.applied(&[changed.clone()]).await;
+        assert_eq!(stage.flow_of(&changed.id), 1);
+        changed = sample::spec(5);
+    }
+    stage.applied(&specs([6])).await;
+    assert_eq!(stage.flow_of(&sample::output_id(6)), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_outputs_go_in_one_call_a_flow() {
+    let stage = Stage::new(Modes::default());
+    stage.observed().await;
+    stage.calls();
+    stage.applied(&specs(1..=6)).await;
+
+    // One look at what comes in; the view of the flows is fresh.
+    let expected = [
+        "DescribeFlowSourceMetadata",
+        "AddFlowOutputs",
+        "AddFlowOutputs",
+    ];
+    assert_eq!(stage.calls(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_as_wished_costs_no_call() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&specs(1..=3)).await;
+    stage.calls();
+    stage.applied(&specs(1..=3)).await;
+    assert_eq!(stage.calls(), [""; 0]);
+
+    // What was seen is old after five seconds.
+    stage.pass(5).await;
+    stage.applied(&specs(1..=3)).await;
+    assert_eq!(stage.calls(), ["DescribeFlow", "DescribeFlow"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_look_is_one_call_a_flow() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&specs(1..=6)).await;
+    stage.calls();
+    assert_eq!(stage.observed().await.len(), 6);
+    assert_eq!(stage.calls(), ["DescribeFlow", "DescribeFlow"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn outputs_of_others_take_room_and_are_left_alone() {
+    let stage = Stage::new(Modes::default());
+    for n in 0..3 {
+        let owner = Owner::MediaLive("arn:aws:medialive:r:1:input:7".to_owned());
+        let name = format!("lunora-test-{n}-primary");
+        let head = stage.flows[0].as_str();
+        stage.simulator.add_managed_output(head, &name, owner);
+    }
+    // Managed ones are not ours even under a name of ours.
+    assert_eq!(stage.observed().await, []);
+    assert_eq!(stage.router.capabilities().outputs_max, 5);
+
+    stage.applied(&specs(1..=5)).await;
+    let flows = (1..=5).map(|n| stage.flow_of(&sample::output_id(n)));
+    assert_eq!(flows.collect::<Vec<_>>(), [0, 1, 1, 1, 1]);
+    let refused = stage.apply(&specs([6])).await.pop().unwrap().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Exhausted);
+    assert!(refused.reason().unwrap().contains("in use"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_is_gone_has_no_room() {
+    let stage = Stage::new(Modes::default());
+    let child = stage.flows[1].as_str();
+    let client = stage.client();
+    client.stop_flow().flow_arn(child).send().await.unwrap();
+    stage.pass(30).await;
+    client.delete_flow().flow_arn(child).send().await.unwrap();
+    stage.pass(30).await;
+
+    stage.observed().await;
+    assert_eq!(stage.router.capabilities().outputs_max, 4);
+    stage.applied(&specs(1..=4)).await;
+    let refused = stage.apply(&specs([5])).await.pop().unwrap().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Exhausted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_fails_in_part_fails() {
+    use lunora_testkit::aws::{Fault, Matcher};
+
+    let stage = Stage::new(Modes::default());
+    stage.applied(&specs(1..=5)).await;
+    for attempt in 0..4 {
+        // The head answers, the child does not, however often the SDK asks.
+        let second = Matcher::operation("DescribeFlow").after(1 + attempt);
+        stage.simulator.fault(second, Fault::Status(503));
+    }
+    stage.pass(5).await;
+    let failed = stage.router.observe().await.unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Unavailable);
+    stage.simulator.clear_faults();
+    assert_eq!(stage.observed().await.len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_outputs_to_one_host_and_port_go_to_two_flows_if_they_have_to() {
+    for same_place in [SamePlace::Refuses, SamePlace::Takes] {
+        let stage = Stage::new(Modes {
+            same_place,
+            ..Modes::default()
+        });
+        stage
+            .applied(&[at_one_place(1), at_one_place(2), sample::spec(3)])
+            .await;
+
+        let flows = (1..=3).map(|n| stage.flow_of(&sample::output_id(n)));
+        let second = usize::from(same_place == SamePlace::Refuses);
+        assert_eq!(flows.collect::<Vec<_>>(), [0, second, 0], "{same_place:?}");
+
+        let third = stage.apply(&[at_one_place(4)]).await.pop().unwrap();
+        match same_place {
+            SamePlace::Takes => third.unwrap(),
+            SamePlace::Refuses => {
+                let refused = third.unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::Exhausted);
+                let reason = refused.reason().unwrap().to_owned();
+                assert!(reason.contains("same host and port"), "{reason}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_7_an_edit_that_its_flow_cannot_take_moves_the_output() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&[at_one_place(1), sample::spec(2)]).await;
+    let mut edited = at_one_place(1);
+    edited.id = sample::output_id(2);
+    let mut target = sample::target(2);
+    target.url = edited.target.url.clone();
+    let edited = sample::spec_to(2, target);
+    stage.applied(&[edited.clone()]).await;
+
+    assert_eq!(stage.flow_of(&edited.id), 1);
+    assert_eq!(stage.flow_of(&sample::output_id(1)), 0);
+    let observed = stage.observed_one(&edited.id).await;
+    assert_eq!(observed.fingerprint, edited.fingerprint);
+
+    // A third one finds no flow, and stays as it is.
+    stage.applied(&specs([3])).await;
+    let mut target = sample::target(3);
+    target.url = edited.target.url.clone();
+    let edited = sample::spec_to(3, target);
+    let refused = stage.apply(&[edited]).await.pop().unwrap().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Exhausted);
+    let observed = stage.observed_one(&sample::output_id(3)).await;
+    assert_eq!(observed.fingerprint, sample::spec(3).fingerprint);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_6_a_change_of_one_output_interrupts_no_other() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&specs(1..=3)).await;
+    stage
+        .applied(&[sample::spec_to(2, sample::target(9))])
+        .await;
+    stage
+        .router
+        .detach(&[sample::output_id(3)])
+        .await
+        .pop()
+        .unwrap()
+        .unwrap();
+
+    let head = stage.flows[0].as_str();
+    let interruptions = (1..=3).map(|n| {
+        let name = crate::support::name_of(&sample::output_id(n));
+        stage.simulator.interruptions(head, &name)
+    });
+    assert_eq!(interruptions.collect::<Vec<_>>(), [0, 1, 1]);
+}
