@@ -2,7 +2,10 @@ use std::{fmt, time::Duration};
 
 use serde_json::json;
 
-use super::wire::{Refusal, Reply};
+use super::{
+    medialive::validation_errors,
+    wire::{Refusal, Reply},
+};
 
 /// What becomes of a request.
 #[derive(Clone, Debug)]
@@ -48,9 +51,11 @@ impl Response {
             Ok(reply) => reply.body.to_string().into_bytes(),
             Err(refusal) => {
                 headers.push(("x-amzn-errortype", refusal.code.to_owned()));
-                json!({ "message": refusal.message })
-                    .to_string()
-                    .into_bytes()
+                let mut body = json!({ "message": refusal.message });
+                if let Some(errors) = validation_errors(refusal) {
+                    body["validationErrors"] = errors;
+                }
+                body.to_string().into_bytes()
             }
         };
         if !body.is_empty() {

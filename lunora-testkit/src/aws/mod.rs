@@ -5,7 +5,6 @@
 //! behaves where nobody knows; a [`Fault`] makes a call go wrong; and the simulator
 //! remembers what must not happen to a stream, for a test to ask.
 
-mod absent;
 mod answer;
 mod bridge;
 mod budget;
@@ -23,6 +22,7 @@ mod wire;
 pub use answer::{Answer, Outcome, Response};
 pub use fault::{Fault, Matcher};
 pub use mediaconnect::{FlowStatus, HealthState, OutputStatus, Owner, Signal};
+pub use medialive::Durations;
 pub use modes::{Modes, Omitted, SamePlace, StreamName, Timing, Updating};
 pub use seen::{Double, SeenCall, SeenOutput};
 pub use simulator::{ACCOUNT, REGION, Simulator};

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::medialive::Durations;
+
 /// How AWS behaves where nobody has written it down. Whoever writes to
 /// MediaConnect has to be right under [all](Self::all) of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +85,7 @@ impl Modes {
     }
 }
 
-/// How long MediaConnect takes for what it does by itself.
+/// How long AWS takes for what it does by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// `STARTING`.
@@ -96,6 +98,8 @@ pub struct Timing {
     pub flow_delete: Duration,
     /// From when an output could send until it does.
     pub output_connect: Duration,
+    /// The same of MediaLive.
+    pub medialive: Durations,
 }
 
 impl Default for Timing {
@@ -106,6 +110,7 @@ impl Default for Timing {
             flow_update: Duration::from_secs(2),
             flow_delete: Duration::from_secs(5),
             output_connect: Duration::from_secs(1),
+            medialive: Durations::default(),
         }
     }
 }
@@ -120,6 +125,7 @@ impl Timing {
             flow_update: duration,
             flow_delete: duration,
             output_connect: duration,
+            medialive: Durations::each(duration),
         }
     }
 }

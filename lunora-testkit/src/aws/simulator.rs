@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    absent::MediaLive,
     answer::{Answer, Outcome, Response},
     budget::Budgets,
     fault::{Fault, Faults, Matcher},
+    medialive::MediaLive,
     mediaconnect::{FlowStatus, HealthBy, HealthState, MediaConnect, Moment, Owner, Signal},
     model,
     modes::{Modes, Timing},
@@ -307,7 +307,7 @@ impl State {
             modes,
             timing,
             mediaconnect: MediaConnect::new(modes, timing),
-            medialive: MediaLive::new(),
+            medialive: MediaLive::new(timing.medialive),
             budgets: Budgets::new(now),
             faults: Faults::default(),
             calls: Vec::new(),
@@ -318,8 +318,9 @@ impl State {
     }
 
     fn settle(&mut self, now: Timestamp) {
-        let feeds = self.medialive.feeds();
         let events = &mut self.events;
+        self.medialive.settle(now, events);
+        let feeds = self.medialive.feeds();
         self.mediaconnect
             .settle(&feeds, &mut Moment { now, events });
     }
@@ -376,7 +377,28 @@ impl State {
         if let Err(violation) = checked {
             self.violations.push(format!("our own: {violation}"));
         }
+        if let (Service::MediaLive, Ok(reply)) = (call.service, &result) {
+            self.manage_outputs(call, reply);
+        }
         result
+    }
+
+    /// "MediaLive automatically creates an output on each flow when you create an input."
+    fn manage_outputs(&mut self, call: &Call, reply: &Reply) {
+        let input = &reply.body["input"];
+        let id = match call.operation {
+            "CreateInput" | "UpdateInput" => &input["id"],
+            "DeleteInput" => &call.input["inputId"],
+            _ => return,
+        };
+        let Some(id) = id.as_str() else {
+            return;
+        };
+        let flows = input["mediaConnectFlows"].as_array();
+        let flows = flows.into_iter().flatten();
+        let flows: Vec<_> = flows.filter_map(|it| it["flowArn"].as_str()).collect();
+        let arn = format!("arn:aws:medialive:{REGION}:{ACCOUNT}:input:{id}");
+        self.mediaconnect.manage_outputs(&arn, &flows);
     }
 
     /// Does what a call would, outside of every budget and log.

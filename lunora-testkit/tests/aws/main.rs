@@ -13,3 +13,4 @@ mod seen;
 mod serve;
 mod source;
 mod support;
+mod together;

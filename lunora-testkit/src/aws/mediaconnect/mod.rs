@@ -31,7 +31,7 @@ pub use self::{
     source::Signal,
 };
 use super::{
-    absent::Feed,
+    medialive::Feed,
     modes::{self, Modes, Timing, Updating},
     seen::Watch,
     wire::{Call, Event, Refusal, Reply},

@@ -135,6 +135,23 @@ impl MediaConnect {
         self.flow_mut(flow).unwrap().outputs.push(output);
     }
 
+    /// An input of MediaLive has an output on each of these flows, and on no other.
+    pub(in crate::aws) fn manage_outputs(&mut self, input: &str, flows: &[&str]) {
+        let owner = Owner::MediaLive(input.to_owned());
+        for flow in &mut self.flows {
+            let is_meant = flows.contains(&flow.arn.as_str());
+            let is_there = flow.outputs.iter().any(|output| output.owner == owner);
+            if is_meant && !is_there {
+                let name = format!("medialive-{}", input.rsplit(':').next().unwrap_or(input));
+                let arn = self.arns.mint("output", &name);
+                let output = Output::managed(&name, arn, owner.clone());
+                flow.outputs.push(output);
+            } else if !is_meant {
+                flow.outputs.retain(|output| output.owner != owner);
+            }
+        }
+    }
+
     /// Somebody says how one fares, unless it has begun again meanwhile.
     pub(in crate::aws) fn report(&mut self, arn: &str, generation: u64, health: HealthState) {
         let mut outputs = self.flows.iter_mut().flat_map(|flow| &mut flow.outputs);
