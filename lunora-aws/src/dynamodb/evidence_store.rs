@@ -41,8 +41,8 @@ const STAYS: SignedDuration = SignedDuration::from_hours(30 * 24);
 impl DynamoDbEvidence {
     /// Works on that table, with that client.
     #[must_use]
-    pub fn new(client: &Client, table: TableName) -> Self {
-        let client = discreet(client);
+    pub fn new(client: Client, table: TableName) -> Self {
+        let client = discreet(&client);
         Self { client, table }
     }
 }

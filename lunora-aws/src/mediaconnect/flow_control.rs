@@ -119,9 +119,9 @@ enum Then {
 impl FlowControl {
     /// Works with that client.
     #[must_use]
-    pub fn new(client: &Client, budget: Arc<Budget>) -> Self {
+    pub fn new(client: Client, budget: Arc<Budget>) -> Self {
         Self {
-            client: discreet(client),
+            client: discreet(&client),
             budget,
         }
     }
@@ -318,9 +318,8 @@ impl FlowControl {
         let mut waits = WAITS.into_iter();
         loop {
             self.budget.write().await;
-            let failure = match call().await {
-                Ok(_) => return Ok(()),
-                Err(failure) => failure,
+            let Err(failure) = call().await else {
+                return Ok(());
             };
             let of_port = |failure: &Failure| failure.port_error(operation, flow);
             if !matches!(

@@ -86,7 +86,7 @@ impl FlowRouter {
     /// business; it only looks whether they run.
     #[must_use]
     pub fn new(
-        client: &Client,
+        client: Client,
         pool: FlowPool,
         deployment: Deployment,
         budget: Arc<Budget>,
@@ -94,7 +94,7 @@ impl FlowRouter {
         evidence: Arc<dyn EvidenceStore>,
     ) -> Self {
         Self {
-            calls: Calls::new(client, deployment, budget, clock),
+            calls: Calls::new(&client, deployment, budget, clock),
             pool,
             evidence,
             turn: tokio::sync::Mutex::default(),
@@ -334,10 +334,12 @@ impl OutputRouter for FlowRouter {
                 }
             };
             match round.put(&wish).await {
-                Ok(Fate::Missing) => match round.check_format(&wish, None).await {
-                    Ok(()) => newcomers.push(Newcomer::new(place, wish)),
-                    Err(error) => results.push((place, Err(error))),
-                },
+                Ok(fate @ (Fate::Missing | Fate::Removed)) => {
+                    match round.check_format(&wish, None).await {
+                        Ok(()) => newcomers.push(Newcomer::new(place, wish, fate)),
+                        Err(error) => results.push((place, Err(error))),
+                    }
+                }
                 outcome => results.push((place, outcome.map(drop))),
             }
         }

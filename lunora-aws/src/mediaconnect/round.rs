@@ -53,6 +53,8 @@ pub(super) enum Fate {
     Met,
     /// There is no such output.
     Missing,
+    /// It had to go, to come back as it is wished.
+    Removed,
     /// This flow does not take it; another may.
     Refused(Why),
 }
@@ -68,18 +70,27 @@ pub(super) enum Why {
 #[derive(Debug)]
 pub(super) struct Newcomer<'a> {
     /// Where its result stands.
-    pub(super) place: usize,
-    pub(super) wish: Wish<'a>,
+    place: usize,
+    wish: Wish<'a>,
+    /// Whether it was there before; then nobody gets its room.
+    was_there: bool,
     refused_by: Vec<(usize, Why)>,
 }
 
 impl<'a> Newcomer<'a> {
-    pub(super) const fn new(place: usize, wish: Wish<'a>) -> Self {
+    pub(super) fn new(place: usize, wish: Wish<'a>, fate: Fate) -> Self {
         Self {
             place,
             wish,
+            was_there: fate == Fate::Removed,
             refused_by: Vec::new(),
         }
+    }
+
+    /// Those that were there come first, and then in the order in which they came, so
+    /// that placing is predictable.
+    fn rank(&self) -> (bool, usize) {
+        (!self.was_there, self.place)
     }
 }
 
@@ -154,7 +165,7 @@ impl<'a> Round<'a> {
         self.check_format(wish, Some(&seen)).await?;
         if seen.has_more_than(&wish.settings) {
             self.insist(keeper, wish.id(), Plain::Remove, APPLY).await?;
-            return Ok(Fate::Missing);
+            return Ok(Fate::Removed);
         }
         match self.update(keeper, wish).await? {
             Fate::Refused(why) => self.move_away(keeper, wish, why).await,
@@ -176,8 +187,10 @@ impl<'a> Round<'a> {
         if !(0..self.flows.len()).any(|at| at != from && takes(at)) {
             return Err(exhausted(wish, [why]));
         }
+        // It is switched on there; what is refused then must not be gone here.
+        self.check_format(wish, None).await?;
         self.insist(from, wish.id(), Plain::Remove, APPLY).await?;
-        Ok(Fate::Missing)
+        Ok(Fate::Removed)
     }
 
     /// Adds what is not there, each to the first flow that takes it.
@@ -186,6 +199,7 @@ impl<'a> Round<'a> {
         mut waiting: Vec<Newcomer<'_>>,
     ) -> Vec<(usize, Result<(), PortError>)> {
         let mut results = Vec::new();
+        waiting.sort_by_key(Newcomer::rank);
         for at in 0..self.flows.len() {
             loop {
                 let free = self.free(at);
@@ -203,15 +217,14 @@ impl<'a> Round<'a> {
                             waiting.push(newcomer);
                         }
                         // It came and went while it was being added.
-                        Ok(Fate::Missing) => {
+                        Ok(Fate::Missing | Fate::Removed) => {
                             let error = come_again(APPLY, newcomer.wish.id());
                             results.push((newcomer.place, Err(error)));
                         }
                         Err(error) => results.push((newcomer.place, Err(error))),
                     }
                 }
-                // In the order in which they came, so that placing is predictable.
-                waiting.sort_by_key(|it| it.place);
+                waiting.sort_by_key(Newcomer::rank);
             }
         }
         for newcomer in waiting {

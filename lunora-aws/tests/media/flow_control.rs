@@ -10,7 +10,7 @@ use lunora_testkit::aws::{Fault, Matcher, Modes, Updating};
 use crate::support::{Stage, budget};
 
 fn control(stage: &Stage) -> FlowControl {
-    FlowControl::new(&stage.client(), budget(stage.clock))
+    FlowControl::new(stage.client(), budget(stage.clock))
 }
 
 fn srt(port: u16) -> SourceSettings {

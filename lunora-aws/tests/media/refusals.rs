@@ -293,3 +293,22 @@ async fn an_edit_may_change_the_transport_and_leave_settings_out() {
         assert_eq!(stage.shown_latency().await, None, "{modes:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn rule_6_what_is_made_anew_keeps_its_room_from_newcomers() {
+    let stage = Stage::with_room(Modes::default(), 1);
+    let with_latency = to(1, "srt://203.0.113.7:5000?latency=200");
+    stage.applied(&[with_latency, sample::spec(2)]).await;
+    let results = stage
+        .apply(&[sample::spec(3), to(1, "srt://203.0.113.7:5000")])
+        .await;
+
+    let kinds = results
+        .iter()
+        .map(|it| it.as_ref().err().map(PortError::kind));
+    assert_eq!(
+        kinds.collect::<Vec<_>>(),
+        [Some(ErrorKind::Exhausted), None]
+    );
+    assert_eq!(stage.flow_of(&sample::output_id(1)), 0);
+}

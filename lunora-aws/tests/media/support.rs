@@ -285,7 +285,7 @@ fn router(
     let pool = FlowPool::new(head, vec![child], outputs_per_flow).unwrap();
     let clock_port: Arc<dyn Clock> = Arc::new(clock);
     FlowRouter::new(
-        &Client::new(&sdk_config(simulator)),
+        Client::new(&sdk_config(simulator)),
         pool,
         deployment(),
         budget(clock),

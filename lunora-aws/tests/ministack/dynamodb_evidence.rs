@@ -9,7 +9,7 @@ use crate::{evidence_contract::keeps_its_contract, support::Stack};
 async fn the_control_table_keeps_the_contract_of_evidence() {
     let stack = Stack::set_up().await;
     let table = stack.config.tables.control.clone();
-    keeps_its_contract(&DynamoDbEvidence::new(&stack.dynamodb(), table)).await;
+    keeps_its_contract(&DynamoDbEvidence::new(stack.dynamodb(), table)).await;
 }
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn evidence_says_when_it_may_be_forgotten() {
         signal: Signal::SourceLost,
         at: "2026-11-22T10:00:00Z".parse().unwrap(),
     };
-    let store = DynamoDbEvidence::new(&stack.dynamodb(), table.clone());
+    let store = DynamoDbEvidence::new(stack.dynamodb(), table.clone());
     store.note(&evidence).await.unwrap();
 
     let scan = stack.dynamodb().scan().table_name(table.as_str());
