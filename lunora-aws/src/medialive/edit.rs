@@ -14,7 +14,7 @@ use super::{
 
 /// What becomes of a member of a description in an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     /// It is sent back as it was.
     SentBack,
     /// What of it an update takes is sent back.
@@ -26,7 +26,7 @@ enum Fate {
 }
 
 /// Every member that `DescribeChannel` answers with (botocore 1.44.5).
-const DESCRIBED: [(&str, Fate); 23] = [
+pub(super) const DESCRIBED: [(&str, Fate); 23] = [
     ("anywhereSettings", Fate::SentBack),
     ("arn", Fate::Fixed),
     ("cdiInputSpecification", Fate::SentBack),

@@ -40,6 +40,8 @@ mod error;
 #[cfg(feature = "mediaconnect")]
 mod inputs;
 mod json;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use channel::MediaLiveChannel;
