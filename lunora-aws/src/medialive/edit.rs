@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     description::{Description, is_our_group, list},
     encode,
-    json::said,
+    json::without_null,
 };
 
 /// What becomes of a member of a description in an update.
@@ -63,7 +63,7 @@ pub(super) const DESCRIBED: [(&str, Fate); 23] = [
 fn unchanged(description: &Description) -> Result<Map<String, Value>, ChannelRefusal> {
     let mut body = Map::new();
     for (name, value) in description.members() {
-        let value = said(value);
+        let value = without_null(value);
         let says_nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
         if says_nothing {
             continue;

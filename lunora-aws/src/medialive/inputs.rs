@@ -366,8 +366,12 @@ impl SourceInputs {
         let call = self.client.delete_input();
         let result = call.set_input_id(input.id.clone()).send().await;
         match result {
-            Err(error) if !is_gone(&error) => Err(failed("DeleteInput", REMOVE, source, &error)),
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) if is_gone(&error) => Ok(()),
+            // An attempt before this one was done, or a channel was faster; the next
+            // listing tells which.
+            Err(error) if is_about_the_state(&error) => Err(going(source)),
+            Err(error) => Err(failed("DeleteInput", REMOVE, source, &error)),
         }
     }
 

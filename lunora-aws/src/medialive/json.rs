@@ -22,6 +22,19 @@ pub(super) fn said(value: &Value) -> Value {
     }
 }
 
+/// The same without `null`, which the model of AWS takes nowhere.
+pub(super) fn without_null(value: &Value) -> Value {
+    match value {
+        Value::Array(elements) => Value::Array(elements.iter().map(without_null).collect()),
+        Value::Object(members) => {
+            let present = members.iter().filter(|(_, value)| !value.is_null());
+            let same = |(name, value): (&String, &Value)| (name.clone(), without_null(value));
+            Value::Object(present.map(same).collect())
+        }
+        plain => plain.clone(),
+    }
+}
+
 /// One text for all that is equal, whatever the order of members.
 pub(super) fn canonical(value: &Value) -> String {
     let mut text = String::new();
@@ -106,6 +119,15 @@ mod tests {
         let value =
             json!({"a": null, "b": [], "c": {}, "d": {"e": null}, "f": [{"g": []}], "h": 0});
         assert_eq!(said(&value), json!({"c": {}, "d": {}, "f": [{}], "h": 0}));
+    }
+
+    #[test]
+    fn what_is_sent_back_is_all_but_null() {
+        let value = json!({"a": null, "b": [], "c": {"d": null, "e": 0}, "f": [{"g": null}]});
+        assert_eq!(
+            without_null(&value),
+            json!({"b": [], "c": {"e": 0}, "f": [{}]})
+        );
     }
 
     #[test]

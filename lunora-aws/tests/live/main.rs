@@ -1,0 +1,10 @@
+//! What `lunora-aws` does to MediaLive, as `lunora_testkit::aws` simulates it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod conformance;
+mod feed;
+mod inputs;
+mod lost;
+mod support;
+mod switch;
+mod verify;
