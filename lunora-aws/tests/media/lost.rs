@@ -11,8 +11,8 @@ use lunora_testkit::{
 
 use crate::support::Stage;
 
-/// Four attempts of the SDK, of which the first three come to nothing.
-async fn lose(stage: &Stage, operation: &str, fault: Fault, times: usize) {
+/// Makes so many calls go wrong; the SDK makes each up to four times.
+fn lose(stage: &Stage, operation: &str, fault: Fault, times: usize) {
     for _ in 0..times {
         stage.simulator.fault(Matcher::operation(operation), fault);
     }
@@ -26,7 +26,7 @@ fn changed() -> OutputSpec {
 async fn an_add_whose_reply_was_lost_is_seen_to_be_done() {
     for times in 1..=3 {
         let stage = Stage::new(Modes::default());
-        lose(&stage, "AddFlowOutputs", Fault::ReplyLost, times).await;
+        lose(&stage, "AddFlowOutputs", Fault::ReplyLost, times);
         let specs = [sample::spec(1), sample::spec(2)];
         stage.applied(&specs).await;
         assert_eq!(stage.observed().await.len(), 2, "{times}");
@@ -50,7 +50,7 @@ async fn a_call_whose_every_reply_is_lost_is_unavailable_and_can_be_repeated() {
         let stage = Stage::new(Modes::default());
         stage.applied(&[sample::spec(1)]).await;
         stage.pass(5).await;
-        lose(&stage, operation, fault, 8).await;
+        lose(&stage, operation, fault, 8);
         let wished = [changed(), sample::spec(2)];
         let gone = [sample::output_id(1)];
         drop(stage.apply(&wished).await);

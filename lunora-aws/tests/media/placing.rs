@@ -183,7 +183,7 @@ async fn rule_7_an_edit_that_its_flow_cannot_take_moves_the_output() {
     let mut target = sample::target(2);
     target.url = edited.target.url.clone();
     let edited = sample::spec_to(2, target);
-    stage.applied(&[edited.clone()]).await;
+    stage.applied(std::slice::from_ref(&edited)).await;
 
     assert_eq!(stage.flow_of(&edited.id), 1);
     assert_eq!(stage.flow_of(&sample::output_id(1)), 0);

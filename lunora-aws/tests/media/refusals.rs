@@ -286,7 +286,7 @@ async fn an_edit_may_change_the_transport_and_leave_settings_out() {
         let stage = Stage::new(modes);
         for (step, spec) in edits.iter().enumerate() {
             let spec = sample::spec_to(1, spec.target.clone());
-            stage.applied(&[spec.clone()]).await;
+            stage.applied(std::slice::from_ref(&spec)).await;
             let observed = stage.observed_one(&spec.id).await;
             assert_eq!(observed.fingerprint, spec.fingerprint, "{step} {modes:?}");
         }
