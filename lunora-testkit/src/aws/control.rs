@@ -1,4 +1,17 @@
-//! The simulator's own HTTP API, for tests in another process.
+//! The simulator's own HTTP API, for tests in another process. Bodies are JSON.
+//!
+//! | | under `/_simulator/` | |
+//! | --- | --- | --- |
+//! | POST | `faults` | `{fault, operation?, after?, status?, milliseconds?}`; `fault` is `request_lost`, `reply_lost`, `status` or `slow` |
+//! | DELETE | `faults` | every later call goes through |
+//! | POST | `crash` | `{after}`: so many more calls go through |
+//! | GET, DELETE | `calls` | what was called; begins anew |
+//! | GET | `events` | those since the last time, as they are delivered |
+//! | GET | `violations` | what was not as AWS's model says |
+//! | GET | `outputs`, `doubles` | what is there, without keys; what ran twice |
+//! | PUT | `sources` | `{flow, source, signal?: {video, audio}}`: what comes in |
+//! | PUT | `output-health` | `{flow, output, health}` |
+//! | POST | `reset` | an empty account |
 
 use std::time::Duration;
 
