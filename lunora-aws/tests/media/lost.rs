@@ -1,5 +1,7 @@
 //! Requests and replies that are lost, and callers that die.
 
+use std::time::Duration;
+
 use lunora_core::{
     domain::{OutputSpec, Switch},
     port::OutputRouter,
@@ -124,7 +126,7 @@ async fn a_caller_that_goes_away_leaves_a_router_that_works() {
     // It waits for the flow, which is updating, when it is dropped.
     let specs = [changed()];
     let apply = stage.apply(&specs);
-    let waited = tokio::time::timeout(std::time::Duration::from_millis(500), apply).await;
+    let waited = tokio::time::timeout(Duration::from_millis(500), apply).await;
     assert!(waited.is_err());
 
     stage.applied(&[sample::spec(1), sample::spec(2)]).await;
@@ -133,4 +135,47 @@ async fn a_caller_that_goes_away_leaves_a_router_that_works() {
         stage.observed_one(&sample::output_id(1)).await.fingerprint,
         sample::spec(1).fingerprint
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_added_is_looked_for_before_it_is_said_to_be_gone() {
+    let stage = Stage::new(Modes::default());
+    stage.observed().await;
+    let add = Matcher::operation("AddFlowOutputs");
+    stage
+        .simulator
+        .fault(add, Fault::Slow(Duration::from_secs(3)));
+    let specs = [sample::spec(1)];
+    let apply = stage.apply(&specs);
+    assert!(
+        tokio::time::timeout(Duration::from_secs(1), apply)
+            .await
+            .is_err()
+    );
+    assert_eq!(stage.seen(&specs[0].id).len(), 1);
+
+    for result in stage.router.detach(&[specs[0].id.clone()]).await {
+        result.unwrap();
+    }
+    assert_eq!(stage.observed().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_before_a_write_is_not_believed_after_it() {
+    let stage = Stage::new(Modes::default());
+    stage.observed().await;
+    // It is answered before the write, and arrives after it.
+    let look = Matcher::operation("DescribeFlow");
+    stage
+        .simulator
+        .fault(look, Fault::Slow(Duration::from_secs(3)));
+    let specs = [sample::spec(1)];
+    let (seen, applied) = tokio::join!(stage.observed(), stage.apply(&specs));
+    assert_eq!(seen, []);
+    assert!(applied[0].is_ok(), "{applied:?}");
+
+    for result in stage.router.detach(&[specs[0].id.clone()]).await {
+        result.unwrap();
+    }
+    assert_eq!(stage.observed().await, []);
 }
