@@ -160,6 +160,56 @@ impl MediaLiveChannel {
     }
 }
 
+/// What came of asking whether MediaLive would take an update.
+#[cfg(all(feature = "cli", feature = "mediaconnect"))]
+#[derive(Debug)]
+pub(crate) enum Rehearsal {
+    /// It would, and nothing changed.
+    Taken,
+    /// It would not.
+    Refused(PortError),
+    /// It made a change that it was told not to make, at these paths.
+    Changed(Vec<String>),
+    /// It was not asked.
+    NotNow(&'static str),
+}
+
+#[cfg(all(feature = "cli", feature = "mediaconnect"))]
+impl MediaLiveChannel {
+    /// A setting that an edit might drop, or whatever else is against one; reads alone.
+    pub(crate) async fn look(&self) -> Result<Result<(), ChannelRefusal>, PortError> {
+        let description = self.calls.describe("look at").await?;
+        Ok(edit::without_feed(&description).map(drop))
+    }
+
+    /// Asks MediaLive, by its `dryRun`, whether it takes back what it describes.
+    ///
+    /// Should it make the update all the same, that changes as little as an edit does
+    /// to what it leaves alone.
+    pub(crate) async fn rehearse(&self) -> Result<Rehearsal, PortError> {
+        const REHEARSE: &str = "rehearse an edit of";
+        let before = self.calls.describe(REHEARSE).await?;
+        if edit::has_any(&before) {
+            return Ok(Rehearsal::NotNow("the feed is there already"));
+        }
+        if before.state() != ChannelState::Idle {
+            return Ok(Rehearsal::NotNow("the channel is not idle"));
+        }
+        let refused = |refusal| self.refused(REHEARSE, &refusal);
+        let mut body = edit::without_feed(&before).map_err(refused)?;
+        body["dryRun"] = Value::Bool(true);
+        if let Told::Refused(error) = self.calls.update(REHEARSE, &body).await? {
+            return Ok(Rehearsal::Refused(error));
+        }
+        let after = self.calls.describe(REHEARSE).await?;
+        let changed = differences(&before.rest_during_an_edit(), &after.rest_during_an_edit());
+        Ok(match changed.is_empty() {
+            true => Rehearsal::Taken,
+            false => Rehearsal::Changed(changed),
+        })
+    }
+}
+
 fn is_secret_arn(name: &str) -> bool {
     let mut parts = name.splitn(6, ':');
     let (arn, partition, service) = (parts.next(), parts.next(), parts.next());

@@ -3,7 +3,8 @@
 //! [`MediaLiveChannel`] describes, starts and stops it, switches its input, and does
 //! the one edit that it ever needs: adding an SRT output group beside that of
 //! `MediaPackage`. [`FeedCheck`] looks, after the start, whether everybody receives.
-//! [`SourceInputs`] has an input and its security group for each source.
+//! `SourceInputs` (with `mediaconnect`, which names deployments) has an input and its
+//! security group for each source.
 //!
 //! # How the channel is edited
 //!
@@ -45,6 +46,8 @@ mod tests;
 mod verify;
 
 pub use channel::MediaLiveChannel;
+#[cfg(all(feature = "cli", feature = "mediaconnect"))]
+pub(crate) use channel::Rehearsal;
 #[cfg(feature = "mediaconnect")]
 pub use inputs::{
     Caller, CallerError, InputSpec, SourceInput, SourceInputs, SrtEncryption, SrtKey,

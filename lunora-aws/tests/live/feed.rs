@@ -57,7 +57,7 @@ async fn the_edit_adds_a_group_and_a_destination_and_the_undo_leaves_what_was() 
 
     let receipt = stage.channel.add_feed(&feed).await.unwrap();
     let during = stage.come_to(ChannelState::Idle).await;
-    assert_eq!(during.feed, [feed.address.clone()]);
+    assert_eq!(during.feed, std::slice::from_ref(&feed.address));
     let described = stage.described();
     for member in [
         "/roleArn",
