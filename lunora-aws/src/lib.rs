@@ -4,6 +4,7 @@
 //! take both. Nothing else here reads the environment, but for the SDK itself,
 //! which finds credentials, region and endpoints in the usual places.
 //!
+//! - `check`: finding out on an account what nobody has written down about AWS.
 //! - [`dynamodb`]: rows, and what the control half must not forget.
 //! - [`mediaconnect`]: the outputs of flows, and the flows.
 //! - [`medialive`]: the channel.
@@ -15,6 +16,8 @@
 
 #[cfg(any(feature = "mediaconnect", feature = "medialive"))]
 mod budget;
+#[cfg(all(feature = "cli", feature = "mediaconnect", feature = "medialive"))]
+pub mod check;
 mod client;
 mod config;
 #[cfg(feature = "dynamodb")]
