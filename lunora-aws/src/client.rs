@@ -11,7 +11,7 @@ const ATTEMPTS_MAX: u32 = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// With all its attempts and the waits between them.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What every client of this crate is made from.
 ///
@@ -20,7 +20,7 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
 /// points it at an emulator. Nothing is sent until credentials are needed.
 ///
 /// TLS is rustls over `ring` with the system's certificate authorities. A call
-/// has 15 s in all and up to four attempts of 5 s; no call on a port hangs.
+/// has 10 s in all and up to four attempts of 5 s; no call on a port hangs.
 pub async fn sdk_config() -> SdkConfig {
     let https = Builder::new()
         .tls_provider(tls::Provider::Rustls(

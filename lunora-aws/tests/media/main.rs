@@ -1,6 +1,7 @@
 //! What `lunora-aws` does to MediaConnect, as `lunora_testkit::aws` simulates it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cloud;
 mod conformance;
 mod drift;
 mod evidence;
@@ -11,6 +12,9 @@ mod health;
 mod log;
 mod lost;
 mod placing;
+mod pool;
 mod refusals;
+mod schedules;
 mod secrecy;
 mod support;
+mod sweep;
