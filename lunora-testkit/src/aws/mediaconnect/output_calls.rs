@@ -152,10 +152,11 @@ impl MediaConnect {
         }
     }
 
-    /// Somebody says how one fares, unless it has begun again meanwhile.
+    /// Somebody says how one fares, unless it has begun again meanwhile, or is not ready yet.
     pub(in crate::aws) fn report(&mut self, arn: &str, generation: u64, health: HealthState) {
         let mut outputs = self.flows.iter_mut().flat_map(|flow| &mut flow.outputs);
-        if let Some(output) = outputs.find(|it| it.arn == arn && it.generation == generation) {
+        let output = outputs.find(|it| it.arn == arn && it.generation == generation);
+        if let Some(output) = output.filter(|it| it.health.ready.is_none()) {
             output.health.hold(health);
         }
     }
