@@ -5,6 +5,7 @@
 //! - `aws`, a feature, simulates MediaConnect and MediaLive over their real wire protocol.
 //! - [`clock`] has time and identity that a test controls.
 //! - [`fault`] wraps any adapter and makes chosen calls fail.
+//! - `real`, a feature, has ffmpeg and nginx-rtmp around what is tested.
 //! - [`settled`] asserts what holds of any world once everything is over.
 //! - [`sweep`] repeats a scenario with a fault, or a crash, at every call it makes.
 //! - [`conformance`] has one test per clause of each port's contract.
@@ -23,6 +24,8 @@ pub mod memory;
 #[cfg(feature = "mock")]
 pub mod mock;
 pub mod model;
+#[cfg(feature = "real")]
+pub mod real;
 pub mod sample;
 pub mod settled;
 pub mod strategy;

@@ -5,12 +5,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use serde_json::{Value, json};
-
-use crate::{
+use lunora_testkit::real::{
     machine::{PATIENCE, look, until},
     process::{Running, attempt},
 };
+use serde_json::{Value, json};
 
 /// Calls one studio.
 #[derive(Clone, Debug)]

@@ -1,20 +1,18 @@
 //! No secret is ever seen.
 
-use std::{
-    fs,
-    path::Path,
-    process::id,
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
-};
+use std::{fs, path::Path};
 
-use serde_json::{Value, json};
-
-use crate::{
-    api::Api,
+use lunora_testkit::real::{
     machine::{self, PATIENCE},
     media::{Clip, publish},
     nginx::Nginx,
     process::Running,
+    secrets::Secrets,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    api::Api,
     studio::{Studio, on_free_ports},
 };
 
@@ -120,7 +118,7 @@ fn no_secret_is_seen_anywhere() {
     studio.process.ends(PATIENCE);
 
     // The publish key is not printed either, as nobody reads along.
-    secrets.0.push(publish_key.to_owned());
+    secrets.keep(publish_key);
     let log = studio.process.err().join("\n");
     assert!(
         log.contains("TRACE") || log.contains("DEBUG"),
@@ -168,41 +166,4 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         (file.file_name().to_string_lossy().into_owned(), content)
     };
     files.map(|file| read(file.unwrap())).collect()
-}
-
-/// All that may not be seen.
-#[derive(Debug, Default)]
-struct Secrets(Vec<String>);
-
-static MADE: AtomicU32 = AtomicU32::new(0);
-
-impl Secrets {
-    /// One that occurs nowhere by chance.
-    fn mint(&mut self) -> String {
-        let number = MADE.fetch_add(1, Relaxed);
-        let mut seed =
-            (u64::from(id()) << 32 | u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let letters = (0..40).map(|_| {
-            seed = seed
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            char::from(b'a' + (seed >> 40) as u8 % 26)
-        });
-        let secret: String = letters.collect();
-        self.0.push(secret.clone());
-        secret
-    }
-
-    /// Nor is a part that is long enough to be of use.
-    fn are_not_in(&self, place: &str, content: &[u8]) {
-        let content = String::from_utf8_lossy(content);
-        for secret in &self.0 {
-            let (begin, end) = secret.split_at(secret.len() / 2);
-            if let Some(at) = content.find(begin).or_else(|| content.find(end)) {
-                let before = content[..at].chars().rev().take(200).collect::<Vec<_>>();
-                let before: String = before.into_iter().rev().collect();
-                panic!("a secret is in {place}: …{before}[it]");
-            }
-        }
-    }
 }

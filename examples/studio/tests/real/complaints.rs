@@ -2,14 +2,14 @@
 
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
-use serde_json::json;
-
-use crate::{
-    machine::PATIENCE,
+use lunora_testkit::real::{
+    machine::{PATIENCE, until},
     nginx::Nginx,
     process::Running,
-    studio::{self, Studio},
 };
+use serde_json::json;
+
+use crate::studio::{self, Studio};
 
 #[test]
 #[ignore = "needs ffmpeg and nginx-rtmp; scripts/test runs it"]
@@ -112,7 +112,7 @@ fn complaint(command: &mut Command) -> String {
     let mut process = Running::start("studio", command);
     let status = process.ends(PATIENCE);
     assert_eq!(status.code(), Some(1), "{command:?}");
-    let line = crate::machine::until("it says why", || {
+    let line = until("it says why", || {
         let lines = process.err();
         (!lines.is_empty()).then_some(lines)
     });

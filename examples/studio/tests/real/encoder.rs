@@ -1,12 +1,13 @@
 //! An encoder publishes to the studio.
 
-use crate::{
+use lunora_testkit::real::{
     flv::parts,
     machine::PATIENCE,
     media::{Clip, Kind, codecs, decodes_clean, is_one_run_of, publish},
     nginx::Nginx,
-    studio::Studio,
 };
+
+use crate::studio::Studio;
 
 #[test]
 #[ignore = "needs ffmpeg and nginx-rtmp; scripts/test runs it"]

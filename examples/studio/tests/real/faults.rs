@@ -1,15 +1,13 @@
 //! Each failure is shown by its code, its class and a text, in the list and in the events.
 
-use serde_json::Value;
-
-use crate::{
-    api::Api,
-    isolation::name_of_nobody,
+use lunora_testkit::real::{
     machine,
     media::{Clip, publish},
     nginx::Nginx,
-    studio::Studio,
 };
+use serde_json::Value;
+
+use crate::{api::Api, isolation::name_of_nobody, studio::Studio};
 
 #[test]
 #[ignore = "needs ffmpeg and nginx-rtmp; scripts/test runs it"]

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
-
-use crate::{
+use lunora_testkit::real::{
     machine::{self, PATIENCE, until},
     media::{Clip, Kind, decodes_clean, is_one_run_of, listen, publish, size},
     nginx::Nginx,
-    sink::Sink,
-    studio::Studio,
 };
+use serde_json::json;
+
+use crate::{sink::Sink, studio::Studio};
 
 /// Nobody listens there, ever.
 const NOBODY: u16 = 9;

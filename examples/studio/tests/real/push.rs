@@ -1,11 +1,12 @@
 //! The first thing that a newcomer does: the test stream to a destination.
 
-use crate::{
+use lunora_testkit::real::{
     machine::{self, until},
     media::{codecs, decodes_clean, listen},
     nginx::Nginx,
-    studio::Studio,
 };
+
+use crate::studio::Studio;
 
 #[test]
 #[ignore = "needs ffmpeg and nginx-rtmp; scripts/test runs it"]

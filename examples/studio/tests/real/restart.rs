@@ -6,9 +6,10 @@ use std::{
     time::Duration,
 };
 
+use lunora_testkit::real::nginx::Nginx;
 use serde_json::{Value, json};
 
-use crate::{api::Api, nginx::Nginx, studio::Studio};
+use crate::{api::Api, studio::Studio};
 
 #[test]
 #[ignore = "needs ffmpeg and nginx-rtmp; scripts/test runs it"]

@@ -1,12 +1,8 @@
 //! RTMPS, to a server that ends TLS with OpenSSL.
 
-use crate::{
-    authority::Authority,
-    machine,
-    media::decodes_clean,
-    nginx::Nginx,
-    studio::{Studio, on_free_ports},
-};
+use lunora_testkit::real::{authority::Authority, machine, media::decodes_clean, nginx::Nginx};
+
+use crate::studio::{Studio, on_free_ports};
 
 #[test]
 #[ignore = "needs ffmpeg and nginx-rtmp; scripts/test runs it"]

@@ -1,6 +1,8 @@
 //! `studio sink`, as a process of its own.
 
-use crate::{process::Running, studio};
+use lunora_testkit::real::process::Running;
+
+use crate::studio;
 
 /// A running sink.
 #[derive(Debug)]

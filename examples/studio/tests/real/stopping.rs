@@ -7,13 +7,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{
+use lunora_testkit::real::{
     machine::PATIENCE,
     media::{Clip, publish},
     nginx::Nginx,
-    sink::Sink,
-    studio::Studio,
 };
+
+use crate::{sink::Sink, studio::Studio};
 
 /// What is promised.
 const PROMISED: Duration = Duration::from_secs(2);

@@ -2,10 +2,9 @@
 
 use std::{path::Path, process::Command};
 
-use crate::{
-    api::Api,
-    process::{Running, attempt},
-};
+use lunora_testkit::real::process::{Running, attempt};
+
+use crate::api::Api;
 
 /// A command line of the studio, not started yet.
 pub(crate) fn command() -> Command {

@@ -2,26 +2,29 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use crate::process::{Running, attempt, run};
+use super::process::{Running, attempt, run};
 
 /// An encoder's output, as a file that can be published byte for byte.
 #[derive(Clone, Copy, Debug, Hash)]
-pub(crate) struct Clip {
-    pub(crate) seconds: u32,
+pub struct Clip {
+    /// How long it plays.
+    pub seconds: u32,
     /// Pictures between two others that they refer to.
-    pub(crate) b_frames: u32,
-    pub(crate) kilobits: u32,
+    pub b_frames: u32,
+    /// What the pictures of a second take.
+    pub kilobits: u32,
 }
 
 impl Clip {
-    /// As OBS sends by default, but small and often a keyframe.
-    pub(crate) const fn of(seconds: u32) -> Self {
+    /// As OBS sends by default, but small and often a keyframe: one a second.
+    #[must_use]
+    pub const fn of(seconds: u32) -> Self {
         Self {
             seconds,
             b_frames: 2,
@@ -30,7 +33,8 @@ impl Clip {
     }
 
     /// The file, made if no earlier run has.
-    pub(crate) fn file(self) -> PathBuf {
+    #[must_use]
+    pub fn file(self) -> PathBuf {
         let mut command = ffmpeg();
         // No frame equals another: the picture counts, and noise does not repeat.
         let picture = "testsrc2=size=320x180:rate=30,noise=alls=12:allf=t";
@@ -53,17 +57,25 @@ impl Clip {
 
         let mut hasher = DefaultHasher::new();
         format!("{command:?}").hash(&mut hasher);
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let folder = folder_of_clips();
         let file = folder.join(format!("clip-{:016x}.flv", hasher.finish()));
         if !file.exists() {
             // Another test may be making the same: each makes its own, and the last one stays.
-            let own = tempfile::Builder::new().suffix(".flv").tempfile_in(folder);
+            let own = tempfile::Builder::new().suffix(".flv").tempfile_in(&folder);
             let own = own.unwrap().into_temp_path();
             run(command.arg("-y").arg(&own));
             own.persist(&file).unwrap();
         }
         file
     }
+}
+
+/// Beside the test program, so that a test of another crate finds them again.
+fn folder_of_clips() -> PathBuf {
+    let program = env::current_exe().unwrap();
+    let folder = program.with_file_name("clips");
+    fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 fn ffmpeg() -> Command {
@@ -73,7 +85,8 @@ fn ffmpeg() -> Command {
 }
 
 /// Publishes a file as an encoder would: at its own pace, once.
-pub(crate) fn publish(file: &Path, url: &str) -> Running {
+#[must_use]
+pub fn publish(file: &Path, url: &str) -> Running {
     let mut command = ffmpeg();
     command.arg("-re").arg("-i").arg(file);
     command.args(["-c", "copy", "-f", "flv", url]);
@@ -81,7 +94,8 @@ pub(crate) fn publish(file: &Path, url: &str) -> Running {
 }
 
 /// Waits for one publisher and writes what it sends to a file.
-pub(crate) fn listen(url: &str, file: &Path) -> Running {
+#[must_use]
+pub fn listen(url: &str, file: &Path) -> Running {
     let mut command = ffmpeg();
     command.args(["-listen", "1", "-f", "flv", "-i", url]);
     command.args(["-c", "copy", "-f", "flv"]).arg(file);
@@ -90,7 +104,7 @@ pub(crate) fn listen(url: &str, file: &Path) -> Running {
 
 /// Decodes a file, or as much of a live stream as is asked for. ffmpeg may find
 /// nothing wrong with it.
-pub(crate) fn decodes_clean(input: &str, seconds: Option<u32>) -> Decoded {
+pub fn decodes_clean(input: &str, seconds: Option<u32>) -> Decoded {
     let mut command = ffmpeg();
     if let Some(seconds) = seconds {
         command.args(["-t", &seconds.to_string()]);
@@ -119,14 +133,17 @@ pub(crate) fn decodes_clean(input: &str, seconds: Option<u32>) -> Decoded {
 }
 
 /// How many frames came out of the decoder.
-#[derive(Debug)]
-pub(crate) struct Decoded {
-    pub(crate) pictures: usize,
-    pub(crate) sounds: usize,
+#[derive(Clone, Copy, Debug)]
+pub struct Decoded {
+    /// Of video.
+    pub pictures: usize,
+    /// Of audio.
+    pub sounds: usize,
 }
 
 /// What ffprobe says about the codecs, such as `h264,aac`.
-pub(crate) fn codecs(input: &str) -> String {
+#[must_use]
+pub fn codecs(input: &str) -> String {
     let mut probe = Command::new("ffprobe");
     probe.args(["-v", "error", "-show_entries", "stream=codec_name"]);
     probe.args(["-of", "csv=p=0", input]);
@@ -138,7 +155,7 @@ pub(crate) fn codecs(input: &str) -> String {
 
 /// One compressed frame, as it stands in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
+pub struct Frame {
     hash: String,
     /// After the first one of its kind, in milliseconds: when to decode it, and when to show it.
     decode: i64,
@@ -146,7 +163,8 @@ pub(crate) struct Frame {
 }
 
 /// The compressed frames of a file, of each kind in its own order.
-pub(crate) fn frames(file: &Path) -> BTreeMap<Kind, Vec<Frame>> {
+#[must_use]
+pub fn frames(file: &Path) -> BTreeMap<Kind, Vec<Frame>> {
     let mut command = ffmpeg();
     command.arg("-i").arg(file);
     command.args(["-c", "copy", "-copyts", "-f", "framehash", "-"]);
@@ -167,8 +185,10 @@ pub(crate) fn frames(file: &Path) -> BTreeMap<Kind, Vec<Frame>> {
 
 /// Video or audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Sound.
     Audio,
+    /// Pictures.
     Video,
 }
 
@@ -191,7 +211,7 @@ fn kinds(framehash: &str) -> BTreeMap<String, Kind> {
 /// Requires what was received to be one contiguous run of what was published:
 /// the same frames, byte for byte, none missing, none twice, none out of order,
 /// and at the same times from each other. Returns how many there are of each kind.
-pub(crate) fn is_one_run_of(received: &Path, published: &Path) -> BTreeMap<Kind, usize> {
+pub fn is_one_run_of(received: &Path, published: &Path) -> BTreeMap<Kind, usize> {
     let (received_frames, published_frames) = (frames(received), frames(published));
     let mut counts = BTreeMap::new();
     for (kind, run) in received_frames {
@@ -220,6 +240,7 @@ pub(crate) fn is_one_run_of(received: &Path, published: &Path) -> BTreeMap<Kind,
 }
 
 /// The size of a file that is still growing.
-pub(crate) fn size(file: &Path) -> u64 {
+#[must_use]
+pub fn size(file: &Path) -> u64 {
     fs::metadata(file).map_or(0, |facts| facts.len())
 }

@@ -9,25 +9,35 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::process::attempt;
+use super::process::attempt;
 
 /// The authority.
 #[derive(Debug)]
-pub(crate) struct Authority {
+pub struct Authority {
     folder: TempDir,
 }
 
 /// What a server proves itself with.
 #[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
+pub struct Identity {
+    /// A PEM file.
+    pub certificate: PathBuf,
+    /// A PEM file.
+    pub key: PathBuf,
 }
 
 const NEW_KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
 
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Authority {
-    pub(crate) fn new() -> Self {
+    /// Makes one, with files that go when it is dropped.
+    #[must_use]
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         openssl(
             folder.path(),
@@ -39,13 +49,15 @@ impl Authority {
         Self { folder }
     }
 
-    /// Its certificate, for `--ca`.
-    pub(crate) fn certificate(&self) -> PathBuf {
+    /// Its certificate, a PEM file.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
     /// Certifies the server at this address.
-    pub(crate) fn certify(&self, address: Ipv4Addr) -> Identity {
+    #[must_use]
+    pub fn certify(&self, address: Ipv4Addr) -> Identity {
         let folder = self.folder.path();
         let extensions = format!(
             "basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\nsubjectAltName=IP:{address}\n"

@@ -13,7 +13,8 @@ const AUDIO: u8 = 8;
 const VIDEO: u8 = 9;
 
 /// Cuts a recording where codec headers follow frames; returns the files of the parts.
-pub(crate) fn parts(recording: &Path) -> Vec<PathBuf> {
+#[must_use]
+pub fn parts(recording: &Path) -> Vec<PathBuf> {
     let content = fs::read(recording).unwrap();
     let (header, mut rest) = content.split_at(HEADER);
     let mut parts: Vec<Vec<u8>> = Vec::new();

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use crate::machine::{until, within};
+use super::machine::{until, within};
 
 /// A process, and what it has written so far. It is killed when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub struct Running {
     name: String,
     child: Child,
     out: Lines,
@@ -22,7 +22,9 @@ pub(crate) struct Running {
 type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Running {
-    pub(crate) fn start(name: impl Into<String>, command: &mut Command) -> Self {
+    /// Starts a command whose name stands in every complaint of the test.
+    #[must_use]
+    pub fn start(name: impl Into<String>, command: &mut Command) -> Self {
         let name = name.into();
         let piped = command
             .stdin(Stdio::null())
@@ -41,27 +43,31 @@ impl Running {
         }
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// What it wrote to its standard output so far, as lines.
-    pub(crate) fn out(&self) -> Vec<String> {
+    #[must_use]
+    pub fn out(&self) -> Vec<String> {
         self.out.lock().unwrap().clone()
     }
 
     /// What it wrote to its standard error so far, as lines.
-    pub(crate) fn err(&self) -> Vec<String> {
+    #[must_use]
+    pub fn err(&self) -> Vec<String> {
         self.err.lock().unwrap().clone()
     }
 
     /// Waits until it writes a line with these words, to the standard output.
-    pub(crate) fn says(&self, words: &str) -> String {
+    pub fn says(&self, words: &str) -> String {
         self.says_often(words, 1).remove(0)
     }
 
     /// Waits until it has written so many lines with these words.
-    pub(crate) fn says_often(&self, words: &str, times: usize) -> Vec<String> {
+    pub fn says_often(&self, words: &str, times: usize) -> Vec<String> {
         until(
             &format!("{} says “{words}” {times} times", self.name),
             || {
@@ -73,7 +79,7 @@ impl Running {
     }
 
     /// Sends a signal, such as `STOP`.
-    pub(crate) fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         let id = self.id().to_string();
         let status = Command::new("kill").args(["-s", signal, &id]).status();
         assert!(
@@ -84,13 +90,13 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn ends(&mut self, limit: Duration) -> ExitStatus {
+    pub fn ends(&mut self, limit: Duration) -> ExitStatus {
         let what = format!("{} ends", self.name);
         within(limit, &what, || self.child.try_wait().unwrap())
     }
 
     /// Ends it the hard way.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -132,19 +138,19 @@ fn gather(pipe: impl Read + Send + 'static) -> Lines {
 
 /// Runs a command to its end and returns its standard output; it has to succeed
 /// and to complain about nothing.
-pub(crate) fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     run_with(command, "")
 }
 
 /// The same, with something on its standard input.
-pub(crate) fn run_with(command: &mut Command, input: &str) -> String {
+pub fn run_with(command: &mut Command, input: &str) -> String {
     let (out, complaints) = attempt(command, input);
     assert!(complaints.is_empty(), "{command:?} complains: {complaints}");
     out
 }
 
 /// Runs a command to its end; returns its standard output, and what it complained about.
-pub(crate) fn attempt(command: &mut Command, input: &str) -> (String, String) {
+pub fn attempt(command: &mut Command, input: &str) -> (String, String) {
     let piped = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -9,7 +9,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{authority::Identity, machine, machine::until, process::Running};
+use super::{
+    authority::Identity,
+    machine::{self, until},
+    process::Running,
+};
 
 const MODULES: &str = "/usr/lib/nginx/modules";
 
@@ -18,19 +22,23 @@ const MODULES: &str = "/usr/lib/nginx/modules";
 /// Application `live` takes all; `closed` takes none, and says so by closing the
 /// connection. Port 8080 talks HTTP.
 #[derive(Debug)]
-pub(crate) struct Nginx {
-    pub(crate) process: Running,
+pub struct Nginx {
+    /// Its process, to be stopped, continued and killed.
+    pub process: Running,
     address: Ipv4Addr,
     folder: TempDir,
 }
 
 impl Nginx {
-    pub(crate) fn start() -> Self {
+    /// Starts one at an address of its own.
+    #[must_use]
+    pub fn start() -> Self {
         Self::start_at(machine::address(), None)
     }
 
     /// The same, which also takes RTMPS with this identity.
-    pub(crate) fn with_tls(address: Ipv4Addr, identity: &Identity) -> Self {
+    #[must_use]
+    pub fn with_tls(address: Ipv4Addr, identity: &Identity) -> Self {
         Self::start_at(address, Some(identity))
     }
 
@@ -48,32 +56,37 @@ impl Nginx {
     }
 
     /// Starts it again at the same place, once it is killed.
-    pub(crate) fn restart(&mut self) {
+    pub fn restart(&mut self) {
         self.process = launch(self.folder.path(), self.address);
     }
 
     /// Where to push to, or to play from.
-    pub(crate) fn url(&self, key: &str) -> String {
+    #[must_use]
+    pub fn url(&self, key: &str) -> String {
         format!("rtmp://{}/live/{key}", self.address)
     }
 
     /// Where to push to with TLS.
-    pub(crate) fn tls_url(&self, key: &str) -> String {
+    #[must_use]
+    pub fn tls_url(&self, key: &str) -> String {
         format!("rtmps://{}/live/{key}", self.address)
     }
 
     /// Where nobody may publish.
-    pub(crate) fn closed_url(&self, key: &str) -> String {
+    #[must_use]
+    pub fn closed_url(&self, key: &str) -> String {
         format!("rtmp://{}/closed/{key}", self.address)
     }
 
     /// Where no RTMP is spoken.
-    pub(crate) fn http_url(&self, key: &str) -> String {
+    #[must_use]
+    pub fn http_url(&self, key: &str) -> String {
         format!("rtmp://{}:8080/live/{key}", self.address)
     }
 
     /// The recordings of a stream key, the oldest first.
-    pub(crate) fn recordings(&self, key: &str) -> Vec<PathBuf> {
+    #[must_use]
+    pub fn recordings(&self, key: &str) -> Vec<PathBuf> {
         let files = fs::read_dir(self.folder.path().join("recordings")).unwrap();
         let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
         let begin = format!("{key}-");
@@ -86,23 +99,31 @@ impl Nginx {
     }
 
     /// The one recording of a stream key, once its publisher has left.
-    pub(crate) fn recording(&self, key: &str) -> PathBuf {
-        let name = format!("name='{key}'");
-        let (client, _) = self.find(&name);
-        let left = format!(" {client} disconnect");
-        until(&format!("nginx sees the publisher of {key} leave"), || {
-            self.log()
-                .lines()
-                .any(|line| line.contains(&left))
-                .then_some(())
+    pub fn recording(&self, key: &str) -> PathBuf {
+        self.finished(key, 1).remove(0)
+    }
+
+    /// The recordings of a stream key, the oldest first, once so many publishers have left.
+    pub fn finished(&self, key: &str, times: usize) -> Vec<PathBuf> {
+        let what = format!("nginx sees {times} publishers of {key} leave");
+        let words = format!("publish: name='{key}'");
+        until(&what, || {
+            let log = self.log();
+            let publishers = log.lines().filter(|line| line.contains(&words));
+            let has_left = |line: &&str| {
+                let left = format!(" {} disconnect", client(line));
+                log.lines().any(|line| line.contains(&left))
+            };
+            (publishers.filter(has_left).count() == times).then_some(())
         });
-        let mut recordings = self.recordings(key);
-        assert_eq!(recordings.len(), 1, "{key} was published once");
-        recordings.remove(0)
+        let recordings = self.recordings(key);
+        assert_eq!(recordings.len(), times, "{key} was published {times} times");
+        recordings
     }
 
     /// Whether the publisher of a stream key said that it ends before it closed the connection.
-    pub(crate) fn saw_a_proper_end(&self, key: &str) -> bool {
+    #[must_use]
+    pub fn saw_a_proper_end(&self, key: &str) -> bool {
         let (client, since) = self.find(&format!("name='{key}'"));
         let log = self.log();
         let mut after = log.lines().skip(since);
@@ -113,7 +134,7 @@ impl Nginx {
     }
 
     /// Waits until a stream key has been published under so many times.
-    pub(crate) fn sees(&self, key: &str, times: usize) {
+    pub fn sees(&self, key: &str, times: usize) {
         let words = format!("publish: name='{key}'");
         until(&format!("nginx sees {key} published {times} times"), || {
             (self.log().matches(&words).count() == times).then_some(())
@@ -127,13 +148,18 @@ impl Nginx {
         let (number, line) = lines
             .find(|(_, line)| line.contains(words))
             .unwrap_or_else(|| panic!("nginx never saw {words}"));
-        let client = line.split(' ').find(|word| word.starts_with('*'));
-        (client.unwrap().to_owned(), number)
+        (client(line).to_owned(), number)
     }
 
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("error.log")).unwrap()
     }
+}
+
+/// Whom a line of the log is about, such as `*7`.
+fn client(line: &str) -> &str {
+    let client = line.split(' ').find(|word| word.starts_with('*'));
+    client.unwrap()
 }
 
 fn configuration(folder: &Path, address: Ipv4Addr, identity: Option<&Identity>) -> String {
