@@ -9,7 +9,6 @@ use std::{
 use aws_config::retry::RetryConfig;
 use aws_sdk_mediaconnect::{
     Client,
-    config::Builder,
     error::{ProvideErrorMetadata, SdkError},
 };
 use aws_smithy_runtime_api::{
@@ -22,6 +21,10 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use serde_json::{Map, Value, json};
+use tracing::{
+    instrument::{WithDispatch, WithSubscriber as _},
+    subscriber::NoSubscriber,
+};
 
 use super::{
     mine::{Mine, RunId},
@@ -91,6 +94,8 @@ pub(super) enum Write<'a> {
 #[derive(Clone)]
 pub(super) struct Calls {
     client: Client,
+    /// The same, which tries no call twice.
+    once: Client,
     pub(super) flow: FlowArn,
     budget: Arc<Budget>,
 }
@@ -105,8 +110,11 @@ impl fmt::Debug for Calls {
 impl Calls {
     pub(super) fn new(client: &Client, flow: FlowArn, budget: Arc<Budget>) -> Self {
         let config = client.config().to_builder().interceptor(Unseen);
+        // Not by an override of each call: with one the SDK logs replies all the same.
+        let once = config.clone().retry_config(RetryConfig::disabled());
         Self {
             client: Client::from_conf(config.build()),
+            once: Client::from_conf(once.build()),
             flow,
             budget,
         }
@@ -120,7 +128,7 @@ impl Calls {
         self.budget.read().await;
         let reply = Reply::default();
         let call = self.client.describe_flow().flow_arn(arn).customize();
-        let result = call.interceptor(reply.clone()).send().await;
+        let result = unlogged(call.interceptor(reply.clone()).send()).await;
         result.map_err(|error| Refused::of("DescribeFlow", &error))?;
         let shown = reply.take().and_then(|it| Shown::read(&it));
         shown.ok_or_else(|| Refused {
@@ -134,7 +142,6 @@ impl Calls {
     pub(super) async fn write(&self, write: &Write<'_>) -> Result<(), Refused> {
         self.budget.write().await;
         let flow = self.flow.as_str();
-        let once = Builder::new().retry_config(RetryConfig::disabled());
         match write {
             Write::Add(outputs) => {
                 let all = outputs.iter().map(|(name, told)| {
@@ -143,26 +150,26 @@ impl Calls {
                     Value::Object(output)
                 });
                 let body = json!({ "outputs": all.collect::<Vec<_>>() }).to_string();
-                let call = self.client.add_flow_outputs().flow_arn(flow);
+                let call = self.once.add_flow_outputs().flow_arn(flow);
                 let call = call.set_outputs(Some(Vec::new())).customize();
                 let call = call.map_request(move |it| Ok::<_, io::Error>(put(it, &body)));
-                let sent = call.config_override(once).send().await;
+                let sent = unlogged(call.send()).await;
                 sent.map(drop)
                     .map_err(|it| Refused::of("AddFlowOutputs", &it))
             }
             Write::Update(mine, members) => {
                 let body = Value::Object(members.clone()).to_string();
-                let call = self.client.update_flow_output().flow_arn(flow);
+                let call = self.once.update_flow_output().flow_arn(flow);
                 let call = call.output_arn(mine.arn()).customize();
                 let call = call.map_request(move |it| Ok::<_, io::Error>(put(it, &body)));
-                let sent = call.config_override(once).send().await;
+                let sent = unlogged(call.send()).await;
                 sent.map(drop)
                     .map_err(|it| Refused::of("UpdateFlowOutput", &it))
             }
             Write::Remove(mine) => {
-                let call = self.client.remove_flow_output().flow_arn(flow);
+                let call = self.once.remove_flow_output().flow_arn(flow);
                 let call = call.output_arn(mine.arn()).customize();
-                let sent = call.config_override(once).send().await;
+                let sent = unlogged(call.send()).await;
                 sent.map(drop)
                     .map_err(|it| Refused::of("RemoveFlowOutput", &it))
             }
@@ -173,6 +180,11 @@ impl Calls {
         let wait = std::time::Duration::from_millis(milliseconds);
         self.budget.sleep(wait).await;
     }
+}
+
+/// The same call, of which nothing is logged: what is read may hold a stream name.
+fn unlogged<F>(call: F) -> WithDispatch<F> {
+    call.with_subscriber(NoSubscriber::new())
 }
 
 /// The test outputs among those that are there.

@@ -1,6 +1,8 @@
 //! What `lunora-aws` does to MediaConnect, as `lunora_testkit::aws` simulates it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(all(feature = "cli", feature = "medialive"))]
+mod check;
 mod cloud;
 mod conformance;
 mod drift;
