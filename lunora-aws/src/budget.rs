@@ -1,6 +1,11 @@
 //! How often the media services may be called.
 
-use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use governor::{
@@ -35,14 +40,14 @@ impl Budget {
     /// Starts with full bursts. `sleep` has to sleep in the time that `clock` tells.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, sleep: SharedAsyncSleep) -> Self {
-        let start = clock.now();
+        let seen = Arc::new(std::sync::Mutex::new((clock.now(), Duration::ZERO)));
         let turn = |per_second: u32, burst: u32| {
             let quota = Quota::per_second(at_least_one(per_second));
             let quota = quota.allow_burst(at_least_one(burst));
-            let clock = Arc::clone(&clock);
+            let (clock, seen) = (Arc::clone(&clock), Arc::clone(&seen));
             Mutex::new(RateLimiter::direct_with_clock(
                 quota,
-                OurClock { clock, start },
+                OurClock { clock, seen },
             ))
         };
         Self {
@@ -97,15 +102,20 @@ fn at_least_one(count: u32) -> NonZeroU32 {
 #[derive(Clone)]
 struct OurClock {
     clock: Arc<dyn Clock>,
-    start: Timestamp,
+    // What it told last, and how much of its time has passed in all.
+    seen: Arc<std::sync::Mutex<(Timestamp, Duration)>>,
 }
 
 impl governor::clock::Clock for OurClock {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        let passed = self.clock.now().duration_since(self.start);
-        // A clock that is set back tells the start again, and the burst is spent slower.
-        Nanos::from(Duration::try_from(passed).unwrap_or_default())
+        let now = self.clock.now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, passed) = &mut *seen;
+        // When a clock is set back, no time has passed, and it goes on from there.
+        *passed += Duration::try_from(now.duration_since(*last)).unwrap_or_default();
+        *last = now;
+        Nanos::from(*passed)
     }
 }

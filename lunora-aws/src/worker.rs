@@ -72,8 +72,9 @@ pub enum WorkerError {
     Port(#[from] PortError),
 }
 
-/// How long to wait for another worker's pass to end before asking for the lease again.
-const BETWEEN_ASKS: Duration = Duration::from_secs(1);
+/// How long to wait for another worker's pass to end before asking for the lease again:
+/// first so long, then twice as long each time, up to the second.
+const BETWEEN_ASKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(8)];
 
 impl Worker {
     /// Works with that reconciler. `sleep` has to sleep in the time that `clock` tells.
@@ -100,15 +101,17 @@ impl Worker {
     /// after the other one read the rows.
     pub async fn pass(&self, cause: Cause, until: Timestamp) -> Result<Worked, PortError> {
         let mut worked = Worked::default();
+        let [mut wait, longest] = BETWEEN_ASKS;
         loop {
             let report = self.reconciler.reconcile(Scope::All, cause).await?;
             worked.note(&report);
             let is_over = worked.elsewhere.is_none() && worked.unfinished == 0;
-            if is_over || until <= self.clock.now() + BETWEEN_ASKS {
+            if is_over || until <= self.clock.now() + wait {
                 return Ok(worked);
             }
             if worked.elsewhere.is_some() {
-                self.sleep.sleep(BETWEEN_ASKS).await;
+                self.sleep.sleep(wait).await;
+                wait = longest.min(wait * 2);
             }
         }
     }

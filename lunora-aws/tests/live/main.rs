@@ -5,6 +5,8 @@ mod conformance;
 mod feed;
 mod inputs;
 mod lost;
+#[path = "../simulated/mod.rs"]
+mod simulated;
 mod support;
 mod switch;
 mod verify;

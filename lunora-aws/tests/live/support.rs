@@ -9,25 +9,16 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
-use aws_sdk_medialive::{
-    Client,
-    config::{Credentials, SharedCredentialsProvider},
-};
+use aws_config::SdkConfig;
+use aws_sdk_medialive::Client;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_runtime_api::{
-    client::{
-        http::{
-            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
-            SharedHttpConnector,
-        },
-        orchestrator::{HttpRequest, HttpResponse},
-        result::ConnectorError,
-        runtime_components::RuntimeComponents,
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
     },
-    http::StatusCode,
+    orchestrator::HttpRequest,
+    runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
 use lunora_aws::{Budget, ChannelId, medialive::MediaLiveChannel};
 use lunora_core::{
     domain::{Channel, ChannelClass, ChannelState, Feed},
@@ -39,6 +30,8 @@ use lunora_testkit::{
     sample,
 };
 use serde_json::{Value, json};
+
+use crate::simulated;
 
 /// What somebody does to the descriptions of a channel that AWS gives; it is told how
 /// many updates there were.
@@ -71,20 +64,10 @@ impl HttpClient for Wire {
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wire = self.clone();
+        simulated::prove(&request);
         HttpConnectorFuture::new(async move {
-            let request = as_seen(&request);
-            let answer = wire.simulator.answer(&request);
-            tokio::time::sleep(answer.after).await;
-            let Outcome::Response(response) = answer.outcome else {
-                return Err(ConnectorError::io("the connection is gone".into()));
-            };
-            let body = wire.tampered(&request, response.body);
-            let status = StatusCode::try_from(response.status).unwrap();
-            let mut answer = HttpResponse::new(status, SdkBody::from(body));
-            for (name, value) in response.headers {
-                answer.headers_mut().insert(name, value);
-            }
-            Ok(answer)
+            let alter = |request: &Request, body| wire.tampered(request, body);
+            simulated::carry(&wire.simulator, &request, alter).await
         })
     }
 }
@@ -104,26 +87,6 @@ impl Wire {
             }
             _ => body,
         }
-    }
-}
-
-fn as_seen(request: &HttpRequest) -> Request {
-    let (_, rest) = request.uri().split_once("://").unwrap();
-    let path = rest.find('/').map_or("/", |at| &rest[at..]);
-    let (path, query) = match path.split_once('?') {
-        Some((path, query)) => (path, Some(query.to_owned())),
-        None => (path, None),
-    };
-    let body = request.body().bytes().expect("a body in memory").to_vec();
-    // A wrong length is what a server hangs up on.
-    if let Some(length) = request.headers().get("content-length") {
-        assert_eq!(length, body.len().to_string(), "content-length");
-    }
-    Request {
-        method: request.method().to_owned(),
-        path: path.to_owned(),
-        query,
-        body,
     }
 }
 
@@ -165,7 +128,7 @@ impl Stage {
             updates: Arc::default(),
         };
         let tamper = Arc::clone(&wire.tamper);
-        let sdk = sdk_config(wire);
+        let sdk = simulated::sdk_config(wire);
         let client = Client::new(&sdk);
         let sleep = SharedAsyncSleep::new(TokioSleep::new());
         let budget = Arc::new(Budget::new(Arc::new(clock), sleep));
@@ -257,19 +220,6 @@ impl Drop for Stage {
             assert_eq!(self.simulator.violations(), [""; 0]);
         }
     }
-}
-
-fn sdk_config(wire: Wire) -> SdkConfig {
-    let credentials = Credentials::new("key", "not-a-secret", None, None, "simulator");
-    // Not `lunora_aws::sdk_config`, which would look for real credentials.
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .http_client(wire)
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .region(Region::new(lunora_testkit::aws::REGION))
-        .retry_config(RetryConfig::standard().with_max_attempts(4))
-        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .build()
 }
 
 /// Asks the simulator as somebody else would, who is never refused.

@@ -40,7 +40,10 @@ use lunora_testkit::{
     sample,
 };
 
-use crate::support::{Wire, budget, deployment, name_of, sdk_config};
+use crate::{
+    simulated,
+    support::{budget, deployment, name_of, sdk_config},
+};
 
 /// What all processes share.
 pub(crate) struct Cloud {
@@ -164,6 +167,12 @@ impl Cloud {
         self.destinations.create(&row).await.unwrap();
     }
 
+    /// Keeps another key, as a client does that knows nothing of us.
+    pub(crate) async fn keep_key(&self, n: u64, text: &str) {
+        let name = SecretName::StreamKey(sample::destination_id(n), Leg::Primary);
+        self.secrets.keep(&name, &text.into()).await.unwrap();
+    }
+
     fn router(&self, weather: &Weather) -> FlowRouter {
         let (head, children) = self.flows.split_first().unwrap();
         let pool = FlowPool::new(head.clone(), children.to_vec(), self.outputs_per_flow).unwrap();
@@ -177,7 +186,7 @@ impl Cloud {
             .operation_timeout(Duration::from_secs(10))
             .build();
         let network = Network {
-            wire: Wire::to(&self.simulator),
+            simulator: self.simulator.clone(),
             delays: Arc::new(Mutex::new(weather.delays.clone())),
         };
         let sdk = sdk_config(&self.simulator).into_builder();
@@ -362,7 +371,7 @@ pub(crate) async fn pass(process: &Process) -> PassReport {
 /// all the same.
 #[derive(Clone, Debug)]
 struct Network {
-    wire: Wire,
+    simulator: Simulator,
     delays: Arc<Mutex<Vec<Duration>>>,
 }
 
@@ -379,10 +388,10 @@ impl HttpClient for Network {
 impl HttpConnector for Network {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let delay = self.delays.lock().unwrap().pop().unwrap_or_default();
-        let wire = self.wire.clone();
+        let simulator = self.simulator.clone();
         let carried = tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            wire.call(request).await
+            simulated::carry(&simulator, &request, |_, body| body).await
         });
         HttpConnectorFuture::new(async move {
             let carried = carried.await;

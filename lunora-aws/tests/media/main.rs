@@ -18,5 +18,8 @@ mod pool;
 mod refusals;
 mod schedules;
 mod secrecy;
+#[path = "../simulated/mod.rs"]
+mod simulated;
 mod support;
 mod sweep;
+mod worker;

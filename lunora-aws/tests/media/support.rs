@@ -2,25 +2,16 @@
 
 use std::{fmt, sync::Arc, thread};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
-use aws_sdk_mediaconnect::{
-    Client,
-    config::{Credentials, SharedCredentialsProvider},
-};
+use aws_config::SdkConfig;
+use aws_sdk_mediaconnect::Client;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_runtime_api::{
-    client::{
-        http::{
-            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
-            SharedHttpConnector,
-        },
-        orchestrator::{HttpRequest, HttpResponse},
-        result::ConnectorError,
-        runtime_components::RuntimeComponents,
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
     },
-    http::StatusCode,
+    orchestrator::HttpRequest,
+    runtime_components::RuntimeComponents,
 };
-use aws_smithy_types::body::SdkBody;
 use jiff::Timestamp;
 use lunora_aws::{
     Budget, FlowArn,
@@ -31,10 +22,12 @@ use lunora_core::{
     port::{Clock, OutputRouter, PortError},
 };
 use lunora_testkit::{
-    aws::{Modes, Outcome, Request, SeenOutput, Simulator, Timing},
+    aws::{Modes, SeenOutput, Simulator, Timing},
     clock::VirtualClock,
 };
 use serde_json::json;
+
+use crate::simulated;
 
 /// Hands requests of the SDK to a simulator in this process.
 #[derive(Clone, Debug)]
@@ -59,54 +52,16 @@ impl HttpClient for Wire {
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let simulator = self.0.clone();
+        simulated::prove(&request);
         HttpConnectorFuture::new(async move {
-            let answer = simulator.answer(&as_seen(&request));
-            tokio::time::sleep(answer.after).await;
-            let Outcome::Response(response) = answer.outcome else {
-                return Err(ConnectorError::io("the connection is gone".into()));
-            };
-            let status = StatusCode::try_from(response.status).unwrap();
-            let mut answer = HttpResponse::new(status, SdkBody::from(response.body));
-            for (name, value) in response.headers {
-                answer.headers_mut().insert(name, value);
-            }
-            Ok(answer)
+            simulated::carry(&simulator, &request, |_, body| body).await
         })
-    }
-}
-
-fn as_seen(request: &HttpRequest) -> Request {
-    let (_, rest) = request.uri().split_once("://").unwrap();
-    let path = rest.find('/').map_or("/", |at| &rest[at..]);
-    let (path, query) = match path.split_once('?') {
-        Some((path, query)) => (path, Some(query.to_owned())),
-        None => (path, None),
-    };
-    let body = request.body().bytes().expect("a body in memory").to_vec();
-    // A wrong length is what a server hangs up on.
-    if let Some(length) = request.headers().get("content-length") {
-        assert_eq!(length, body.len().to_string(), "content-length");
-    }
-    Request {
-        method: request.method().to_owned(),
-        path: path.to_owned(),
-        query,
-        body,
     }
 }
 
 /// What clients are made from that talk to the simulator.
 pub(crate) fn sdk_config(simulator: &Simulator) -> SdkConfig {
-    let credentials = Credentials::new("key", "not-a-secret", None, None, "simulator");
-    // Not `lunora_aws::sdk_config`, which would look for real credentials.
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .http_client(Wire::to(simulator))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .region(Region::new(lunora_testkit::aws::REGION))
-        .retry_config(RetryConfig::standard().with_max_attempts(4))
-        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .build()
+    simulated::sdk_config(Wire::to(simulator))
 }
 
 /// A router over two flows that run, and all that it stands on. Time is paused: it

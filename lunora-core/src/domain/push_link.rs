@@ -1,8 +1,12 @@
 //! Push URLs of transports that carry MPEG-TS: SRT, RIST, RTP, Zixi. What RTMP
 //! says by application and stream name, these say by parameters, if at all.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr},
+};
 
+use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 use super::{
@@ -10,14 +14,14 @@ use super::{
     push_url::{TAIL_MASK_WORD, authority},
 };
 
-/// What a URL of a link says in its query.
-#[derive(Debug, Default)]
+/// What a URL of a link says in its query. It holds secrets, so it is never shown.
+#[derive(Default)]
 struct Params<'a> {
     mode: Option<&'a str>,
     latency_ms: Option<u32>,
     allow: Vec<&'a str>,
-    stream_id: Option<&'a str>,
-    passphrase: Option<&'a str>,
+    stream_id: Option<Cow<'a, str>>,
+    passphrase: Option<Cow<'a, str>>,
     masked: bool,
 }
 
@@ -31,14 +35,25 @@ impl<'a> Params<'a> {
             }
             match pair.split_once('=').ok_or(PushUrlError::Parameter)? {
                 (_, "") => return Err(PushUrlError::Parameter),
+                // Of two, nobody knows which one is meant.
+                ("mode", _) if params.mode.is_some() => return Err(PushUrlError::Parameter),
+                ("latency", _) if params.latency_ms.is_some() => {
+                    return Err(PushUrlError::Parameter);
+                }
+                ("streamid", _) if params.stream_id.is_some() => {
+                    return Err(PushUrlError::Parameter);
+                }
+                ("passphrase", _) if params.passphrase.is_some() => {
+                    return Err(PushUrlError::Parameter);
+                }
                 ("mode", value) => params.mode = Some(value),
                 ("latency", value) => {
                     let latency = value.parse().ok().filter(|it| *it <= 60_000);
                     params.latency_ms = Some(latency.ok_or(PushUrlError::Parameter)?);
                 }
                 ("allow", value) if is_range(value) => params.allow.push(value),
-                ("streamid", value) => params.stream_id = Some(value),
-                ("passphrase", value) => params.passphrase = Some(value),
+                ("streamid", value) => params.stream_id = Some(decoded(value)?),
+                ("passphrase", value) => params.passphrase = Some(decoded(value)?),
                 _ => return Err(PushUrlError::Parameter),
             }
         }
@@ -67,6 +82,16 @@ impl<'a> Params<'a> {
         shown.extend(self.allow.iter().map(|range| format!("allow={range}")));
         (!shown.is_empty()).then(|| shown.join("&"))
     }
+}
+
+/// As SRT is told it: `%23` is `#`.
+fn decoded(value: &str) -> Result<Cow<'_, str>, PushUrlError> {
+    let decoded = percent_decode_str(value).decode_utf8();
+    let decoded = decoded.map_err(|_| PushUrlError::Parameter)?;
+    let is_plain = decoded.bytes().all(|byte| byte.is_ascii_graphic());
+    Some(decoded)
+        .filter(|_| is_plain)
+        .ok_or(PushUrlError::Parameter)
 }
 
 /// An IPv4 range, as `203.0.113.0/24`.
@@ -109,9 +134,10 @@ pub(super) fn parse(
         return Err(PushUrlError::Parameter);
     }
 
-    let key = match (key, params.stream_id) {
-        (KeyInput::Omitted, None) | (KeyInput::Masked, _) => Edit::Keep,
-        (KeyInput::Omitted, Some(id)) => Edit::Set(StreamKey::new(id)?),
+    let key = match (key, params.stream_id.as_deref()) {
+        (KeyInput::Omitted | KeyInput::Masked, None) => Edit::Keep,
+        // We never show one in a URL, so this one is new, whatever the mask says.
+        (KeyInput::Omitted | KeyInput::Masked, Some(id)) => Edit::Set(StreamKey::new(id)?),
         (KeyInput::Removed, None) => Edit::Clear,
         (KeyInput::Given(key), None) => Edit::Set(key),
         (KeyInput::Given(key), Some(id)) if key.is(id) => Edit::Set(key),
@@ -119,7 +145,7 @@ pub(super) fn parse(
             return Err(PushUrlError::TwoStreamIds);
         }
     };
-    let tail = match params.passphrase {
+    let tail = match params.passphrase.as_deref() {
         Some(passphrase) => Edit::Set(SecretString::from(passphrase)),
         None if params.masked => Edit::Keep,
         None => Edit::Clear,
@@ -160,6 +186,7 @@ mod tests {
             ("srt://a.example:5000?streamid=s&passphrase=p&latency=9", "srt", "srt://a.example:5000?latency=9&***", "p", "s"),
             ("srt://a.example:5000?***", "srt", "srt://a.example:5000?***", "-", "-"),
             ("srt://:5000?mode=listener&allow=203.0.113.0/24", "srt-listener", "srt://0.0.0.0:5000?mode=listener&allow=203.0.113.0/24", "x", "-"),
+            ("srt://a.example:5000?streamid=%23!::r=live&passphrase=a%26b", "srt", "srt://a.example:5000?***", "a&b", "#!::r=live"),
             ("rist://10.0.0.1:5000", "rist", "rist://10.0.0.1:5000", "x", "-"),
             ("rtp://10.0.0.1:5000", "rtp", "rtp://10.0.0.1:5000", "x", "-"),
             ("rtp-fec://10.0.0.1:5000", "rtp-fec", "rtp-fec://10.0.0.1:5000", "x", "-"),
@@ -195,6 +222,9 @@ mod tests {
             ("srt://h:1?mode=canary", E::Parameter),
             ("srt://h:1?allow=10.0.0.0/8", E::Parameter),
             ("srt://h:1?mode=listener&allow=canary", E::Parameter),
+            ("srt://h:1?streamid=a&streamid=canary", E::Parameter),
+            ("srt://h:1?streamid=canary%20x", E::Parameter),
+            ("srt://h:1?streamid=canary%ff", E::Parameter),
             ("rist://h:1?streamid=canary", E::Parameter),
             ("rtp://h:1?mode=listener", E::Parameter),
             ("udp://h:1", E::Scheme),
@@ -203,6 +233,8 @@ mod tests {
             assert_eq!(refused, error, "{text}");
             assert!(!refused.to_string().contains("canary"));
         }
+        let address = PushAddress::parse("srt://h:1?streamid=new", KeyInput::Masked).unwrap();
+        assert!(matches!(address.key, Edit::Set(key) if key.is("new")));
         let key = KeyInput::Given(StreamKey::new("one").unwrap());
         let refused = PushAddress::parse("srt://h:1?streamid=other", key).unwrap_err();
         assert_eq!(refused, E::TwoStreamIds);

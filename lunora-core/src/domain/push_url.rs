@@ -81,6 +81,12 @@ impl Scheme {
     pub const fn needs_a_key(self) -> bool {
         matches!(self, Self::Rtmp | Self::Rtmps)
     }
+
+    /// Whether a stream key, if there is one, is said to the far end.
+    #[must_use]
+    pub const fn takes_a_key(self) -> bool {
+        !matches!(self, Self::Rist | Self::Rtp | Self::RtpFec)
+    }
 }
 
 impl fmt::Display for Scheme {

@@ -90,17 +90,29 @@ pub fn wish(destination: &Destination, ours: &OutputType, hash_key: &HashKey) ->
 #[must_use]
 pub fn fingerprint(endpoint: &Endpoint, hash_key: &HashKey) -> Fingerprint {
     let target = target_digest(endpoint, hash_key);
-    let scheme = endpoint.url.scheme().as_str().as_bytes();
-    Fingerprint(hash_key.digest([b"spec", scheme, target.as_bytes()]))
+    let scheme = endpoint.url.scheme();
+    let word = scheme.as_str().as_bytes();
+    if scheme.needs_a_key() {
+        return Fingerprint(hash_key.digest([b"spec", word, target.as_bytes()]));
+    }
+    // What a link is told besides its target: how, and with which passphrase.
+    let tail = endpoint.tail.map(|secret| secret.digest);
+    let tail: &[u8] = tail.as_ref().map_or(&[], |it| it.as_bytes());
+    let query = endpoint.url.query().unwrap_or_default().as_bytes();
+    Fingerprint(hash_key.digest([b"spec", word, target.as_bytes(), query, tail]))
 }
 
-/// Hashes what may not run twice: host, port, application with its query, and key (rule 5).
+/// Hashes what may not run twice: host, port, application with its query, and key
+/// (rule 5). A link has no application; its parameters make it no other place.
 #[must_use]
 pub fn target_digest(endpoint: &Endpoint, hash_key: &HashKey) -> Digest {
     let url = &endpoint.url;
     let host = url.host().to_string();
+    let has_app = url.scheme().needs_a_key();
     let digest = |secret: SecretRef| secret.digest;
-    let (tail, key) = (endpoint.tail.map(digest), endpoint.key.map(digest));
+    let tail = endpoint.tail.filter(|_| has_app).map(digest);
+    let key = endpoint.key.filter(|_| url.scheme().takes_a_key());
+    let key = key.map(digest);
     let tail: &[u8] = tail.as_ref().map_or(&[], |it| it.as_bytes());
     let key: &[u8] = key.as_ref().map_or(&[], |it| it.as_bytes());
     hash_key.digest([
@@ -108,7 +120,10 @@ pub fn target_digest(endpoint: &Endpoint, hash_key: &HashKey) -> Digest {
         host.as_bytes(),
         &url.port().to_be_bytes(),
         url.app().as_bytes(),
-        url.query().unwrap_or_default().as_bytes(),
+        url.query()
+            .filter(|_| has_app)
+            .unwrap_or_default()
+            .as_bytes(),
         tail,
         key,
     ])

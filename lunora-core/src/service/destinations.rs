@@ -406,7 +406,11 @@ impl Destinations {
             };
             let (old_tail, old_key) = current.map_or((None, None), |it| (it.tail, it.key));
             let masked = matches!((&edit.url, &edit.tail), (Edit::Set(_), Edit::Keep));
-            if masked && old_tail.is_none() {
+            // The tail of RTMP is a path, that of SRT a passphrase: neither is the other.
+            let is_of_kind =
+                |it: &Endpoint| it.url.scheme().needs_a_key() == url.scheme().needs_a_key();
+            let keeps_the_kind = current.is_none_or(is_of_kind);
+            if masked && (old_tail.is_none() || !keeps_the_kind) {
                 let reason = "`***` stands for what is stored already; give the whole push URL";
                 return Err(DestinationError::Invalid { reason });
             }

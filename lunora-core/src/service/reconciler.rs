@@ -141,6 +141,15 @@ pub(super) struct View {
 }
 
 impl View {
+    /// Who was seen to push to the same place with the same key.
+    fn holder_of(&self, spec: &OutputSpec) -> Option<&OutputId> {
+        let mut on = self.observed.iter().filter(|it| it.switch == Switch::On);
+        let holder = on.find(|it| it.id != spec.id && it.fingerprint == spec.fingerprint);
+        holder
+            .map(|it| &it.id)
+            .filter(|_| spec.switch == Switch::On)
+    }
+
     fn is_running(&self, id: &DestinationId) -> bool {
         let row = self.rows.iter().find(|row| row.value.id == *id);
         row.is_some_and(|row| row.value.is_running())
@@ -230,7 +239,10 @@ impl Reconciler {
                 self.ports.record(None, None, kind).await;
             }
         }
-        self.look().await?;
+        // Whoever waits for the lease does not look at everything each time that it asks.
+        if report.elsewhere.is_none() || cause == Cause::Asked {
+            self.look().await?;
+        }
         Ok(report)
     }
 
@@ -383,7 +395,7 @@ impl Reconciler {
                 break;
             }
             left -= steps.len();
-            if self.take_some(steps, &read, report).await? == Rows::Changed {
+            if self.take_some(steps, view, &read, report).await? == Rows::Changed {
                 rows = Rows::Changed;
             }
         }
@@ -393,6 +405,7 @@ impl Reconciler {
     async fn take_some(
         &self,
         steps: &[Step],
+        view: &View,
         read: &BTreeMap<&DestinationId, &Versioned<Destination>>,
         report: &mut PassReport,
     ) -> Result<Rows, PortError> {
@@ -452,13 +465,40 @@ impl Reconciler {
             let results = self.ports.router.detach(&ids).await;
             self.note(detach, results, report);
         }
-        let (steps, specs): (Vec<Step>, Vec<OutputSpec>) = apply.into_iter().unzip();
+        // What another output pushes to still, with the same key, is for who lets go first.
+        let (heirs, first): (Vec<_>, Vec<_>) = apply
+            .into_iter()
+            .partition(|(_, spec)| view.holder_of(spec).is_some());
+        self.apply(first, report).await?;
+        let waiting: Vec<OutputId> = heirs.iter().map(|(_, spec)| spec.id.clone()).collect();
+        let (free, blocked): (Vec<_>, Vec<_>) = heirs.into_iter().partition(|(_, spec)| {
+            view.holder_of(spec).is_none_or(|holder| {
+                // Of those that exchange their keys, somebody has to begin.
+                waiting.contains(holder) || report.done.iter().any(|it| it.output() == holder)
+            })
+        });
+        self.apply(free, report).await?;
+        for (step, spec) in blocked {
+            let error = PortError::new(ErrorKind::Unavailable, "apply output", &spec.id);
+            let reason = "another output still pushes to the same place with the same key";
+            let error = error.with_fault(FaultCode::NameInUse).with_reason(reason);
+            self.note(vec![step], vec![Err(error)], report);
+        }
+        Ok(rows)
+    }
+
+    async fn apply(
+        &self,
+        wanted: Vec<(Step, OutputSpec)>,
+        report: &mut PassReport,
+    ) -> Result<(), PortError> {
+        let (steps, specs): (Vec<Step>, Vec<OutputSpec>) = wanted.into_iter().unzip();
         if !specs.is_empty() {
             self.check_lease().await?;
             let results = self.ports.router.apply(&specs).await;
             self.note(steps, results, report);
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// Makes an output try again at once, under the lease.

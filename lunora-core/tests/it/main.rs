@@ -4,6 +4,7 @@
 
 mod adopt;
 mod destinations;
+mod handover;
 mod lease;
 mod others;
 mod plan;
