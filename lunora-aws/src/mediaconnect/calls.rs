@@ -19,7 +19,7 @@ use tracing::{
 
 use super::{
     deployment::Deployment,
-    description::Description,
+    description::{Description, strange},
     error::Failure,
     rtmp_push,
     source_format::SourceFormat,
@@ -168,34 +168,46 @@ impl Calls {
     }
 
     /// Tells an output everything again, so that it is right whether MediaConnect
-    /// keeps or resets what a request leaves out, which is not documented.
+    /// keeps or resets what a request leaves out, which is not documented. Where that
+    /// cannot be ([`Seen::has_more_than`]) it is left off and unlike the wish.
     pub(super) async fn update(
         &self,
         flow: &FlowArn,
-        arn: &str,
+        seen: &Seen,
         wish: &Wish<'_>,
     ) -> Result<Seen, Failure> {
         self.turn_to_write().await?;
         let now = self.clock.now();
         let Wish { spec, settings } = wish;
         let place = &settings.place;
+        let (told, switch) = if seen.has_more_than(settings) {
+            // It has to be made anew after this: with the stream id of before it must
+            // not send, and nobody may take it for what is wished.
+            let unfinished = strange(&[spec.fingerprint.0.as_bytes()]);
+            (Description::new(unfinished, place, now), Switch::Off)
+        } else {
+            (described(wish, now), spec.switch)
+        };
         let call = self.client.update_flow_output();
-        let call = call.flow_arn(flow.as_str()).output_arn(arn);
+        let call = call.flow_arn(flow.as_str()).output_arn(&seen.arn);
         let call = call
-            .description(described(wish, now).to_string())
-            .output_status(status(spec.switch))
+            .description(told.to_string())
+            .output_status(status(switch))
             .protocol(place.protocol.clone())
             .set_destination(place.host.clone())
             .set_port(place.port)
             .set_stream_id(settings.stream_id_text())
-            .set_min_latency(settings.min_latency_ms)
-            .set_max_latency(settings.max_latency_ms)
+            .set_min_latency(seen.min_latency_for(settings))
+            .set_max_latency(seen.max_latency_for(settings))
             .set_cidr_allow_list(settings.cidr_allow_list.clone());
         let untyped: Vec<_> = settings.untyped_at("").into_iter().collect();
         let call = call.customize();
         let call = call.map_request(move |request| rtmp_push::put(request, &untyped));
         match unlogged(call.send()).await {
-            Ok(_) => Ok(seen_after(arn.to_owned(), wish, now)),
+            Ok(_) => {
+                let after = Seen::after(seen.arn.clone(), wish.id(), settings, switch, told);
+                Ok(after.with_extras_of(seen))
+            }
             Err(error) => Err(Failure::of("UpdateFlowOutput", &error)),
         }
     }

@@ -329,7 +329,7 @@ impl OutputRouter for FlowRouter {
             let wish = match Settings::of(&spec.target) {
                 Ok(settings) => Wish { spec, settings },
                 Err(problem) => {
-                    results.push((place, Err(refuse(&mut round, spec, problem).await)));
+                    results.push((place, refuse(&mut round, spec, problem).await));
                     continue;
                 }
             };
@@ -404,14 +404,16 @@ impl OutputRouter for FlowRouter {
 }
 
 /// Refuses a target that MediaConnect would not take. One that is to be off is
-/// ended all the same: a stop depends on nothing (rule 29).
-async fn refuse(round: &mut Round<'_>, spec: &OutputSpec, problem: TargetProblem) -> PortError {
-    if spec.switch == Switch::Off
-        && let Err(error) = round.switch_off(&spec.id).await
-    {
-        return error;
+/// ended all the same, and then nothing is wrong: a stop depends on nothing (rule 29).
+async fn refuse(
+    round: &mut Round<'_>,
+    spec: &OutputSpec,
+    problem: TargetProblem,
+) -> Result<(), PortError> {
+    if spec.switch == Switch::Off {
+        return round.switch_off(&spec.id).await;
     }
-    PortError::new(problem.kind(), APPLY, &spec.id).with_reason(problem.to_string())
+    Err(PortError::new(problem.kind(), APPLY, &spec.id).with_reason(problem.to_string()))
 }
 
 impl fmt::Debug for FlowRouter {

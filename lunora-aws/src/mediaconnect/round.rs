@@ -44,6 +44,8 @@ pub(super) struct Round<'a> {
     is_sure: Vec<bool>,
     /// MediaConnect said so.
     is_full: Vec<bool>,
+    /// It was waited for once, in vain; nothing else waits for it in this round.
+    is_stuck: Vec<bool>,
 }
 
 /// What became of a wish.
@@ -125,6 +127,7 @@ impl<'a> Round<'a> {
         let mut round = Self {
             is_sure: vec![false; flows.len()],
             is_full: vec![false; flows.len()],
+            is_stuck: vec![false; flows.len()],
             views: Vec::with_capacity(flows.len()),
             flows,
             router,
@@ -141,14 +144,47 @@ impl<'a> Round<'a> {
     }
 
     /// Makes an output be as wished, if it is there. There is one of it afterwards.
+    ///
+    /// What is to be off ends up off even if MediaConnect refuses its settings: a stop
+    /// depends on nothing (rule 29).
     pub(super) async fn put(&mut self, wish: &Wish<'_>) -> Result<Fate, PortError> {
+        let outcome = self.try_to_put(wish).await;
+        if wish.spec.switch == Switch::On {
+            return match outcome? {
+                (Fate::Refused(why), keeper) => self.move_away(keeper, wish, why).await,
+                (fate, _) => Ok(fate),
+            };
+        }
+        match outcome {
+            Ok((Fate::Refused(why), keeper)) => {
+                self.switch_off(wish.id()).await?;
+                // Now that it is off, nobody misses it if this fails.
+                drop(self.move_away(keeper, wish, why).await);
+                Ok(Fate::Met)
+            }
+            Ok((fate, _)) => Ok(fate),
+            Err(error) => {
+                self.switch_off(wish.id()).await?;
+                match error.kind() {
+                    // It is off, and trying again does not make its settings right.
+                    ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Exhausted => {
+                        Ok(Fate::Met)
+                    }
+                    _ => Err(error),
+                }
+            }
+        }
+    }
+
+    /// The same, but a refusal stands. Says on which flow it is, too.
+    async fn try_to_put(&mut self, wish: &Wish<'_>) -> Result<(Fate, usize), PortError> {
         let mut places = self.places_of(wish.id());
         let is_met = |at: &usize| {
             let seen = self.views[*at].find(wish.id());
             seen.is_some_and(|seen| wish.is_met_by(seen))
         };
         let Some(first) = places.first().copied() else {
-            return Ok(Fate::Missing);
+            return Ok((Fate::Missing, 0));
         };
         let keeper = places.iter().copied().find(is_met).unwrap_or(first);
         places.retain(|at| *at != keeper);
@@ -157,40 +193,56 @@ impl<'a> Round<'a> {
             self.insist(double, wish.id(), Plain::Remove, APPLY).await?;
         }
         let Some(seen) = self.views[keeper].find(wish.id()).cloned() else {
-            return Ok(Fate::Missing);
+            return Ok((Fate::Missing, keeper));
         };
         if wish.is_met_by(&seen) {
-            return Ok(Fate::Met);
+            return Ok((Fate::Met, keeper));
         }
         self.check_format(wish, Some(&seen)).await?;
-        if seen.has_more_than(&wish.settings) {
+        let fate = self.update(keeper, wish).await?;
+        if fate == Fate::Met && seen.has_more_than(&wish.settings) {
             self.insist(keeper, wish.id(), Plain::Remove, APPLY).await?;
-            return Ok(Fate::Removed);
+            return Ok((Fate::Removed, keeper));
         }
-        match self.update(keeper, wish).await? {
-            Fate::Refused(why) => self.move_away(keeper, wish, why).await,
-            fate => Ok(fate),
-        }
+        Ok((fate, keeper))
     }
 
-    /// Takes an output off a flow that cannot have it as it is to be, if another can.
-    /// It keeps its key, so it is broken before it is made (rule 7).
+    /// Takes an output to another flow, if its own cannot have it as it is to be.
+    ///
+    /// It keeps its key, so it is broken before it is made (rule 7). But nothing is
+    /// taken away before another flow has taken it, switched off.
     async fn move_away(
         &mut self,
         from: usize,
         wish: &Wish<'_>,
         why: Why,
     ) -> Result<Fate, PortError> {
-        let place = &wish.settings.place;
-        let takes =
-            |at: usize| 0 < self.free(at) && !self.views[at].has_another_at(place, wish.id());
-        if !(0..self.flows.len()).any(|at| at != from && takes(at)) {
-            return Err(exhausted(wish, [why]));
-        }
         // It is switched on there; what is refused then must not be gone here.
         self.check_format(wish, None).await?;
-        self.insist(from, wish.id(), Plain::Remove, APPLY).await?;
-        Ok(Fate::Removed)
+        let mut off = wish.spec.clone();
+        off.switch = Switch::Off;
+        for at in 0..self.flows.len() {
+            let place = &wish.settings.place;
+            let is_taken = self.views[at].has_another_at(place, wish.id());
+            if at == from || is_taken || self.free(at) == 0 {
+                continue;
+            }
+            let prepared = Wish {
+                spec: &off,
+                settings: wish.settings.clone(),
+            };
+            let newcomer = Newcomer::new(0, prepared, Fate::Missing);
+            let outcome = self.add_to(at, vec![newcomer]).await.pop();
+            match outcome.map(|(_, outcome)| outcome).transpose()? {
+                Some(Fate::Met) => {}
+                _ => continue,
+            }
+            self.insist(from, wish.id(), Plain::Remove, APPLY).await?;
+            let switch = Plain::Switch(wish.spec.switch);
+            self.insist(at, wish.id(), switch, APPLY).await?;
+            return Ok(Fate::Met);
+        }
+        Err(exhausted(wish, [why]))
     }
 
     /// Adds what is not there, each to the first flow that takes it.
@@ -235,7 +287,7 @@ impl<'a> Round<'a> {
         results
     }
 
-    /// Adds outputs to one flow in one call, or one by one if that is refused.
+    /// Adds outputs to one flow in one call, or by halves if that is refused.
     async fn add_to<'b>(
         &mut self,
         at: usize,
@@ -246,6 +298,19 @@ impl<'a> Round<'a> {
         while let Some((group, mut patience)) = groups.pop_front() {
             let mut group = self.settle_those_there(at, group, &mut done).await;
             if group.is_empty() {
+                continue;
+            }
+            if self.is_full[at] {
+                let refused = |it| (it, Ok(Fate::Refused(Why::NoRoom)));
+                done.extend(group.into_iter().map(refused));
+                continue;
+            }
+            if self.is_stuck[at] {
+                let later = |it: Newcomer<'b>| {
+                    let error = come_again(APPLY, it.wish.id());
+                    (it, Err(error))
+                };
+                done.extend(group.into_iter().map(later));
                 continue;
             }
             let Err(failure) = self.try_to_add(at, &group).await else {
@@ -265,9 +330,9 @@ impl<'a> Round<'a> {
                 Ok(Verdict::Again) if patience.settled == 0 => groups.push_front((group, patience)),
                 Ok(_) if 1 < group.len() => {
                     // One of them is why the others were refused, too.
-                    for newcomer in group.into_iter().rev() {
-                        groups.push_front((vec![newcomer], Patience::default()));
-                    }
+                    let half = group.split_off(group.len() / 2);
+                    groups.push_front((half, Patience::default()));
+                    groups.push_front((group, Patience::default()));
                 }
                 Ok(verdict) => {
                     let Some(newcomer) = group.pop() else {
@@ -352,10 +417,13 @@ impl<'a> Round<'a> {
             if wish.is_met_by(seen) {
                 return Ok(Fate::Met);
             }
-            let arn = seen.arn.clone();
+            if self.is_stuck[at] {
+                return Err(come_again(APPLY, id));
+            }
+            let seen = seen.clone();
             let calls = self.calls();
             self.is_sure[at] = false;
-            let failure = match calls.update(self.flows[at], &arn, wish).await {
+            let failure = match calls.update(self.flows[at], &seen, wish).await {
                 Ok(seen) => {
                     self.is_sure[at] = true;
                     self.views[at].note(seen);
@@ -370,7 +438,11 @@ impl<'a> Round<'a> {
             match self.views[at].find(id) {
                 None => return Ok(Fate::Missing),
                 Some(seen) if wish.is_met_by(seen) => return Ok(Fate::Met),
-                Some(_) if self.views[at].has_another_at(&wish.settings.place, id) => {
+                // Only where it is to go elsewhere can that be why.
+                Some(now)
+                    if now.place != wish.settings.place
+                        && self.views[at].has_another_at(&wish.settings.place, id) =>
+                {
                     return Ok(Fate::Refused(Why::SamePlace));
                 }
                 Some(_) => return Err(failure.port_error(APPLY, id)),
@@ -422,15 +494,19 @@ impl<'a> Round<'a> {
             if plain == Plain::Switch(seen.switch) {
                 return Ok(());
             }
+            if self.is_stuck[at] {
+                return Err(come_again(operation, id));
+            }
             let mut seen: Seen = seen.clone();
             let (calls, flow) = (self.calls(), self.flows[at]);
-            self.is_sure[at] = false;
+            // What an earlier write may have done stays unknown.
+            let was_sure = std::mem::replace(&mut self.is_sure[at], false);
             let outcome = match plain {
                 Plain::Switch(switch) => calls.switch(flow, &seen.arn, switch).await,
                 Plain::Remove => calls.remove(flow, &seen.arn).await,
             };
             let Err(failure) = outcome else {
-                self.is_sure[at] = true;
+                self.is_sure[at] = was_sure;
                 self.views[at].forget(&seen.arn);
                 if let Plain::Switch(switch) = plain {
                     seen.switch = switch;
@@ -460,6 +536,7 @@ impl<'a> Round<'a> {
         self.is_sure[at] = true;
         if self.views[at].status.is_passing() && refusal != Refusal::Full {
             let Some(wait) = WAITS.get(patience.waits) else {
+                self.is_stuck[at] = true;
                 return Err(Setback::StillPassing);
             };
             patience.waits += 1;

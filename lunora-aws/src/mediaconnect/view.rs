@@ -1,6 +1,6 @@
 //! A flow as it was seen.
 
-use aws_sdk_mediaconnect::types::{self, Flow, Output, Status};
+use aws_sdk_mediaconnect::types::{self, Flow, Output, Protocol, Status};
 use jiff::Timestamp;
 use lunora_core::domain::{Fingerprint, OutputId, Switch};
 
@@ -10,6 +10,12 @@ use super::{
     place::Place,
     target::Settings,
 };
+
+// What an output is told whose latency was taken away. Ours: the API's model names no
+// default. It is on the safe side, as what is too short loses packets.
+const SRT_LATENCY_MS: i32 = 2_000;
+const RIST_LATENCY_MS: i32 = 2_000;
+const ZIXI_LATENCY_MS: i32 = 6_000;
 
 /// The state of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +216,14 @@ impl Seen {
         }
     }
 
+    /// The same of one that had other settings before.
+    pub(super) fn with_extras_of(mut self, before: &Self) -> Self {
+        self.extras.stream_id |= before.extras.stream_id;
+        self.extras.min_latency |= before.extras.min_latency;
+        self.extras.max_latency |= before.extras.max_latency;
+        self
+    }
+
     /// What it was told, or another one if it is not as it was told.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         match &self.told {
@@ -218,12 +232,33 @@ impl Seen {
         }
     }
 
-    /// Whether an update cannot make it so: a member that is left out may stay as
+    /// Whether an update cannot make it so: a stream id that is left out may stay as
     /// it is, and there is no word that takes one away.
     pub(super) fn has_more_than(&self, settings: &Settings) -> bool {
-        self.place.protocol == settings.place.protocol
-            && (self.extras.stream_id && settings.stream_id.is_none()
-                || self.extras.min_latency && settings.min_latency_ms.is_none()
-                || self.extras.max_latency && settings.max_latency_ms.is_none())
+        let takes_it = self.place.protocol == settings.place.protocol;
+        takes_it && self.extras.stream_id && settings.stream_id.is_none()
+    }
+
+    /// The least latency to tell it, in milliseconds. One that is left out may stay as
+    /// it was, so what is taken away is said to be as if there never was one.
+    pub(super) fn min_latency_for(&self, settings: &Settings) -> Option<i32> {
+        let takes_one = matches!(
+            settings.place.protocol,
+            Protocol::SrtCaller | Protocol::SrtListener
+        );
+        let unsaid = self.extras.min_latency && takes_one;
+        let default = unsaid.then_some(SRT_LATENCY_MS);
+        settings.min_latency_ms.or(default)
+    }
+
+    /// The same of the most.
+    pub(super) fn max_latency_for(&self, settings: &Settings) -> Option<i32> {
+        let default = match settings.place.protocol {
+            Protocol::Rist => Some(RIST_LATENCY_MS),
+            Protocol::ZixiPush => Some(ZIXI_LATENCY_MS),
+            _ => None,
+        };
+        let default = default.filter(|_| self.extras.max_latency);
+        settings.max_latency_ms.or(default)
     }
 }

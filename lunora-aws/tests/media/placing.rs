@@ -1,11 +1,11 @@
 //! On which flow an output is.
 
 use lunora_core::{
-    domain::OutputSpec,
+    domain::{OutputSpec, Switch},
     port::{ErrorKind, OutputRouter},
 };
 use lunora_testkit::{
-    aws::{Modes, Owner, SamePlace},
+    aws::{Fault, Matcher, Modes, Owner, SamePlace, Updating},
     sample,
 };
 
@@ -130,8 +130,6 @@ async fn a_child_that_is_gone_has_no_room() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_that_fails_in_part_fails() {
-    use lunora_testkit::aws::{Fault, Matcher};
-
     let stage = Stage::new(Modes::default());
     stage.applied(&specs(1..=5)).await;
     for attempt in 0..4 {
@@ -222,4 +220,75 @@ async fn rule_6_a_change_of_one_output_interrupts_no_other() {
         stage.simulator.interruptions(head, &name)
     });
     assert_eq!(interruptions.collect::<Vec<_>>(), [0, 1, 1]);
+}
+
+/// Number `n` to the host and port of [`at_one_place`].
+fn moved_to_one_place(n: u64) -> OutputSpec {
+    let mut target = sample::target(n);
+    target.url = at_one_place(1).target.url;
+    sample::spec_to(n, target)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_29_a_stop_ends_what_its_flow_cannot_have_where_it_is_to_go() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&[at_one_place(1), sample::spec(2)]).await;
+    let mut stop = moved_to_one_place(2);
+    stop.switch = Switch::Off;
+    // On the other flow there is such a one, too.
+    let mut third = at_one_place(3);
+    third.switch = Switch::Off;
+    stage.applied(&[third]).await;
+    assert_eq!(stage.flow_of(&sample::output_id(3)), 1);
+    stage.applied(std::slice::from_ref(&stop)).await;
+    assert_eq!(stage.flow_of(&stop.id), 0);
+    assert_eq!(stage.observed_one(&stop.id).await.switch, Switch::Off);
+
+    // Where there is none it goes there, so that the next pass finds nothing to do.
+    let gone = [sample::output_id(3)];
+    for result in stage.router.detach(&gone).await {
+        result.unwrap();
+    }
+    stage.applied(std::slice::from_ref(&stop)).await;
+    assert_eq!(stage.flow_of(&stop.id), 1);
+    let observed = stage.observed_one(&stop.id).await;
+    assert_eq!(observed.fingerprint, stop.fingerprint);
+    assert_eq!(observed.switch, Switch::Off);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_that_is_refused_beside_an_output_at_the_same_place_takes_nothing_away() {
+    let stage = Stage::new(Modes {
+        same_place: SamePlace::Takes,
+        updating: Updating::Unseen,
+        ..Modes::default()
+    });
+    stage.applied(&[at_one_place(1), at_one_place(2)]).await;
+    for _ in 0..8 {
+        let update = Matcher::operation("UpdateFlowOutput");
+        stage.simulator.fault(update, Fault::Status(400));
+    }
+    let refused = stage.apply(&[moved_to_one_place(2)]).await.pop().unwrap();
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Invalid);
+    stage.simulator.clear_faults();
+    let observed = stage.observed_one(&sample::output_id(2)).await;
+    assert_eq!(observed.fingerprint, at_one_place(2).fingerprint);
+    assert_eq!(observed.switch, Switch::On);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_7_a_move_that_the_other_flow_refuses_takes_nothing_away() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&[at_one_place(1), sample::spec(2)]).await;
+    for _ in 0..8 {
+        let add = Matcher::operation("AddFlowOutputs");
+        stage.simulator.fault(add, Fault::Status(400));
+    }
+    let refused = stage.apply(&[moved_to_one_place(2)]).await.pop().unwrap();
+    refused.unwrap_err();
+    stage.simulator.clear_faults();
+    assert_eq!(stage.flow_of(&sample::output_id(2)), 0);
+    let observed = stage.observed_one(&sample::output_id(2)).await;
+    assert_eq!(observed.fingerprint, sample::spec(2).fingerprint);
+    assert_eq!(observed.switch, Switch::On);
 }

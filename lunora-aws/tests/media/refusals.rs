@@ -81,11 +81,112 @@ async fn rule_29_a_stop_ends_even_what_could_not_be_set_up() {
     stage.applied(&[sample::spec(1)]).await;
     let invalid = off(to(1, "rtmp://a.example:80/app"));
     for _ in 0..2 {
-        let error = refused(&stage, &invalid).await;
-        assert_eq!(error.kind(), ErrorKind::Invalid);
+        stage.applied(std::slice::from_ref(&invalid)).await;
         let observed = stage.observed_one(&invalid.id).await;
         assert_eq!(observed.switch, Switch::Off);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_29_a_stop_ends_what_mediaconnect_refuses_to_set_up() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&[sample::spec(1)]).await;
+    let refused = off(to(1, "rtmp://under_score.example/app"));
+    for _ in 0..2 {
+        stage.applied(std::slice::from_ref(&refused)).await;
+        let observed = stage.observed_one(&refused.id).await;
+        assert_eq!(observed.switch, Switch::Off);
+    }
+    let mut ids = vec![to(2, "srt://203.0.113.7:5000")];
+    ids[0].target.key = StreamKey::new("stream-id").ok();
+    stage.applied(&ids).await;
+    // Without its stream id it would have to be made anew, and cannot be.
+    stage
+        .applied(&[off(to(2, "srt://under_score.example:5000"))])
+        .await;
+    let observed = stage.observed_one(&ids[0].id).await;
+    assert_eq!(observed.switch, Switch::Off);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_edit_that_leaves_settings_out_takes_nothing_away() {
+    for key in [None, Some("stream-id")] {
+        let stage = Stage::new(Modes::default());
+        let mut before = to(1, "srt://203.0.113.7:5000?latency=200");
+        before.target.key = key.and_then(|key| StreamKey::new(key).ok());
+        let before = sample::spec_to(1, before.target);
+        stage.applied(std::slice::from_ref(&before)).await;
+        let error = refused(&stage, &to(1, "srt://under_score.example:5000")).await;
+
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let observed = stage.observed_one(&before.id).await;
+        assert_eq!(observed.fingerprint, before.fingerprint, "{key:?}");
+        assert_eq!(observed.switch, Switch::On, "{key:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_7_a_latency_is_taken_away_in_place() {
+    let stage = Stage::new(Modes::default());
+    stage
+        .applied(&[to(1, "srt://203.0.113.7:5000?latency=200")])
+        .await;
+    stage.calls();
+    stage.applied(&[to(1, "srt://203.0.113.7:5000")]).await;
+    assert!(!stage.calls().contains(&"RemoveFlowOutput"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_that_stays_updating_is_waited_for_once_in_a_round() {
+    let timing = Timing {
+        flow_update: std::time::Duration::from_secs(3600),
+        ..Timing::default()
+    };
+    let stage = Stage::with_timing(Modes::default(), timing, 20);
+    let specs: Vec<_> = (1..=11).map(sample::spec).collect();
+    stage.applied(&specs).await;
+    let edit = |n| sample::spec_to(n, sample::target(n + 100));
+    let edits: Vec<_> = (1..=10).map(edit).collect();
+    let before = stage.clock_now();
+    for result in stage.apply(&edits).await {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+    let passed = stage.clock_now().duration_since(before);
+    assert!(passed.as_secs() < 30, "{passed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_one_bad_output_of_a_full_flow_costs_few_calls() {
+    let stage = Stage::with_room(Modes::default(), 50);
+    let mut specs: Vec<_> = (1..=49).map(sample::spec).collect();
+    specs.push(to(50, "rtmp://under_score.example/app"));
+    stage.observed().await;
+    stage.calls();
+    let results = stage.apply(&specs).await;
+    assert_eq!(results.iter().filter(|it| it.is_err()).count(), 1);
+    let calls = stage.calls();
+    let adds = calls.iter().filter(|it| **it == "AddFlowOutputs");
+    // Six halvings, each once more after the flow was updating.
+    assert!(adds.count() < 40, "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flow_that_says_it_is_full_is_not_asked_for_each_output() {
+    let stage = Stage::with_room(Modes::default(), 50);
+    stage.observed().await;
+    for _ in 0..100 {
+        let add = Matcher::operation("AddFlowOutputs");
+        stage.simulator.fault(add, Fault::Status(420));
+    }
+    stage.calls();
+    let specs: Vec<_> = (1..=40).map(sample::spec).collect();
+    for result in stage.apply(&specs).await {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Exhausted);
+    }
+    stage.simulator.clear_faults();
+    let calls = stage.calls();
+    let adds = calls.iter().filter(|it| **it == "AddFlowOutputs");
+    assert!(adds.count() < 20, "{calls:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,7 +376,7 @@ async fn an_edit_may_change_the_transport_and_leave_settings_out() {
     with_id.target.key = StreamKey::new("stream-id").ok();
     let edits = [
         with_id.clone(),
-        // Whatever is not sent stays in one mode; so these are made anew.
+        // Whatever is not sent stays in one mode; so what had a stream id is made anew.
         to(1, "srt://203.0.113.7:5000?latency=200"),
         to(1, "srt://203.0.113.7:5000"),
         sample::spec(1),
@@ -290,6 +391,8 @@ async fn an_edit_may_change_the_transport_and_leave_settings_out() {
             let observed = stage.observed_one(&spec.id).await;
             assert_eq!(observed.fingerprint, spec.fingerprint, "{step} {modes:?}");
             let latency = spec.target.url.latency_ms().map(|it| it as i32);
+            // One that is taken away is told explicitly.
+            let latency = latency.or((step == 2).then_some(2000));
             assert_eq!(stage.shown_latency().await, latency, "{step} {modes:?}");
         }
     }
@@ -298,8 +401,10 @@ async fn an_edit_may_change_the_transport_and_leave_settings_out() {
 #[tokio::test(start_paused = true)]
 async fn rule_6_what_is_made_anew_keeps_its_room_from_newcomers() {
     let stage = Stage::with_room(Modes::default(), 1);
-    let with_latency = to(1, "srt://203.0.113.7:5000?latency=200");
-    stage.applied(&[with_latency, sample::spec(2)]).await;
+    let mut with_id = to(1, "srt://203.0.113.7:5000");
+    with_id.target.key = StreamKey::new("stream-id").ok();
+    let with_id = sample::spec_to(1, with_id.target);
+    stage.applied(&[with_id, sample::spec(2)]).await;
     let results = stage
         .apply(&[sample::spec(3), to(1, "srt://203.0.113.7:5000")])
         .await;

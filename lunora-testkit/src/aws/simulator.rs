@@ -430,6 +430,9 @@ impl State {
 /// What a service answers that has no time for a call.
 fn planned(status: u16) -> Refusal {
     let code = match status {
+        400 => "BadRequestException",
+        404 => "NotFoundException",
+        420 => "AddFlowOutputs420Exception",
         429 => "TooManyRequestsException",
         503 => "ServiceUnavailableException",
         _ => "InternalServerErrorException",
