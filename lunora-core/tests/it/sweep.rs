@@ -109,7 +109,10 @@ async fn an_edit_of_url_and_key_can_be_repeated_after_any_one_fault() {
         let specs = world.router.specs();
         let target = &specs.iter().find(|spec| spec.id == sample::output_id(1));
         let target = &target.unwrap().target;
-        let pair = (target.url.app(), target.stream_name().unwrap().expose_secret());
+        let pair = (
+            target.url.app(),
+            target.stream_name().unwrap().expose_secret(),
+        );
         assert!(
             [("app-1", "key-1"), ("other", "another-key")].contains(&pair),
             "{run}, a key is pushed to where it was not given for: {pair:?}"

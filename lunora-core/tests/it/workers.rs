@@ -79,7 +79,12 @@ fn second_process(world: &World, ids: &Sequence) -> Destinations {
 /// Each output is told the key that was given together with its URL.
 fn assert_own_keys(world: &World) {
     for spec in world.router.specs() {
-        let key = spec.target.stream_name().unwrap().expose_secret().to_owned();
+        let key = spec
+            .target
+            .stream_name()
+            .unwrap()
+            .expose_secret()
+            .to_owned();
         let own = match spec.target.url.app() {
             "app-1" => "key-1".to_owned(),
             word => format!("key-of-{word}"),

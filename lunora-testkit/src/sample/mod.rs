@@ -16,10 +16,10 @@ use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        ChangeId, Destination, DestinationId, Endpoint, EventKind, Feed, Fingerprint, HashKey, LeaseName,
-        Leg, NewEvent, ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, OutputType,
-        Platform, PushTarget, PushUrl, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey,
-        Switch, Wanted, WorkerId,
+        ChangeId, Destination, DestinationId, Endpoint, EventKind, Feed, Fingerprint, HashKey,
+        LeaseName, Leg, NewEvent, ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState,
+        OutputType, Platform, PushTarget, PushUrl, Removal, RemovalCause, SecretRef, SecretVersion,
+        StreamKey, Switch, Wanted, WorkerId,
     },
     plan,
     port::{Answer, Claim, IdempotencyKey, Lease},
