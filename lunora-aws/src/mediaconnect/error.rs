@@ -31,6 +31,7 @@ struct Inner {
     refusal: Option<Refusal>,
     retry_after: Option<Duration>,
     cause: Option<AwsError>,
+    reason: Option<&'static str>,
 }
 
 /// A failure whose meaning depends on how things stand.
@@ -64,7 +65,17 @@ impl Failure {
             refusal,
             retry_after: port.retry_after(),
             cause,
+            reason: None,
         }))
+    }
+
+    /// The same, with what somebody is to do about it. What was asked is not refused.
+    pub(super) fn explained(self, kind: ErrorKind, reason: &'static str) -> Self {
+        let mut inner = self.0;
+        inner.kind = kind;
+        inner.refusal = None;
+        inner.reason = Some(reason);
+        Self(inner)
     }
 
     /// Of an answer that says nothing.
@@ -74,6 +85,7 @@ impl Failure {
             refusal: None,
             retry_after: None,
             cause: None,
+            reason: None,
         }))
     }
 
@@ -84,6 +96,7 @@ impl Failure {
             refusal: None,
             retry_after: error.retry_after(),
             cause: None,
+            reason: None,
         }))
     }
 
@@ -102,6 +115,7 @@ impl Failure {
             refusal,
             retry_after,
             cause,
+            reason,
         } = &*self.0;
         let mut error = PortError::new(*kind, operation, subject);
         if let Some(wait) = retry_after {
@@ -109,6 +123,9 @@ impl Failure {
         }
         if *refusal == Some(Refusal::BadRequest) {
             error = error.with_reason("MediaConnect refuses these settings");
+        }
+        if let Some(reason) = reason {
+            error = error.with_reason(*reason);
         }
         let status = cause.as_ref().and_then(AwsError::status);
         if status == Some(429) {

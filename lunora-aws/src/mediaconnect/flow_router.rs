@@ -1,7 +1,7 @@
 //! Pushes by outputs of MediaConnect flows.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -11,7 +11,7 @@ use aws_sdk_mediaconnect::Client;
 use jiff::{SignedDuration, Timestamp};
 use lunora_core::{
     domain::{ObservedOutput, OutputId, OutputSpec, Switch},
-    port::{Clock, OutputRouter, Parking, PortError, RouterCapabilities},
+    port::{Clock, ErrorKind, OutputRouter, Parking, PortError, RouterCapabilities},
     service::WriteLease,
 };
 
@@ -23,7 +23,7 @@ use super::{
     evidence::{Evidence, EvidenceStore, Signal},
     health::Known,
     pool::FlowPool,
-    round::{APPLY, DETACH, Fate, Newcomer, RETRY, Round},
+    round::{APPLY, Fate, Newcomer, RETRY, Round},
     target::{SCHEMES, Settings, TargetProblem},
     view::{Seen, View},
 };
@@ -63,6 +63,8 @@ struct Desk {
     views: Vec<Option<View>>,
     /// For outputs of ours, over the pool, when it was seen last.
     room: Option<usize>,
+    /// The flows that this process saw once.
+    known: BTreeSet<usize>,
     is_writing: bool,
     /// Counts rounds of writes, so that nobody keeps what was seen before one ended.
     rounds: u64,
@@ -124,18 +126,35 @@ impl FlowRouter {
         &self.calls
     }
 
-    /// Looks at a flow. A child that is not there has no outputs and no room.
+    /// Looks at a flow. A child that is not there fails: it may be there a moment later,
+    /// and what it has would then be a second time elsewhere.
     pub(super) async fn describe(&self, at: usize) -> Result<View, Failure> {
         let now = self.calls.clock.now();
         let Some(flow) = self.flows().nth(at) else {
             return Ok(View::of_nothing(now));
         };
-        match self.calls.describe(flow).await {
-            Err(failure) if failure.refusal() == Some(Refusal::NotFound) && 0 < at => {
-                Ok(View::of_nothing(now))
+        let failure = match self.calls.describe(flow).await {
+            Ok(view) => {
+                self.desk().known.insert(at);
+                return Ok(view);
             }
-            outcome => outcome,
+            Err(failure) if 0 < at => failure,
+            Err(failure) => return Err(failure),
+        };
+        if failure.refusal() != Some(Refusal::NotFound) {
+            return Err(failure);
         }
+        Err(if self.desk().known.contains(&at) {
+            failure.explained(
+                ErrorKind::Unavailable,
+                "a child flow is not found any more; if it was deleted, take it out of the pool",
+            )
+        } else {
+            failure.explained(
+                ErrorKind::Invalid,
+                "a child flow is not found; take it out of the pool, or correct its ARN",
+            )
+        })
     }
 
     /// Hands out what was seen of late.
@@ -282,7 +301,11 @@ impl OutputRouter for FlowRouter {
     async fn observe(&self) -> Result<Vec<ObservedOutput>, PortError> {
         let looked = self.look().await;
         let views = looked.map_err(|failure| failure.port_error(OBSERVE, "the outputs"))?;
-        let heard = self.heard().await?;
+        // What was heard says how outputs fare, and not which there are.
+        let heard = self.heard().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was heard of the outputs cannot be read");
+            BTreeMap::new()
+        });
         let Some(head) = views.first() else {
             return Ok(Vec::new());
         };
@@ -316,16 +339,14 @@ impl OutputRouter for FlowRouter {
             return Vec::new();
         }
         let _turn = self.turn.lock().await;
-        let mut round = match Round::begin(self).await {
-            Ok(round) => round,
-            Err(failure) => {
-                let failed = |spec: &OutputSpec| Err(failure.port_error(APPLY, &spec.id));
-                return specs.iter().map(failed).collect();
-            }
-        };
+        let mut round = Round::begin(self).await;
         let mut results = Vec::new();
         let mut newcomers = Vec::new();
         for (place, spec) in specs.iter().enumerate() {
+            if let Err(error) = round.check_seen(APPLY, &spec.id, spec.switch) {
+                results.push((place, Err(error)));
+                continue;
+            }
             let wish = match Settings::of(&spec.target) {
                 Ok(settings) => Wish { spec, settings },
                 Err(problem) => {
@@ -335,7 +356,10 @@ impl OutputRouter for FlowRouter {
             };
             match round.put(&wish).await {
                 Ok(fate @ (Fate::Missing | Fate::Removed)) => {
-                    match round.check_format(&wish, None).await {
+                    // Off, and taken away to be made anew; that waits until all can be seen.
+                    let seen = round.check_seen(APPLY, &spec.id, spec.switch);
+                    let fit = round.check_format(&wish, None).await;
+                    match seen.and(fit) {
                         Ok(()) => newcomers.push(Newcomer::new(place, wish, fate)),
                         Err(error) => results.push((place, Err(error))),
                     }
@@ -353,13 +377,7 @@ impl OutputRouter for FlowRouter {
             return Vec::new();
         }
         let _turn = self.turn.lock().await;
-        let mut round = match Round::begin(self).await {
-            Ok(round) => round,
-            Err(failure) => {
-                let failed = |id| Err(failure.port_error(DETACH, id));
-                return ids.iter().map(failed).collect();
-            }
-        };
+        let mut round = Round::begin(self).await;
         let mut results = Vec::new();
         for id in ids {
             results.push(round.detach(id).await);
@@ -379,13 +397,7 @@ impl OutputRouter for FlowRouter {
                 return ids.iter().map(failed).collect();
             }
         };
-        let mut round = match Round::begin(self).await {
-            Ok(round) => round,
-            Err(failure) => {
-                let failed = |id| Err(failure.port_error(RETRY, id));
-                return ids.iter().map(failed).collect();
-            }
-        };
+        let mut round = Round::begin(self).await;
         let mut results = Vec::new();
         for id in ids {
             let disconnected = round.find_on(id).and_then(|(at, seen)| {
@@ -396,7 +408,8 @@ impl OutputRouter for FlowRouter {
             });
             results.push(match disconnected {
                 Some(at) => round.begin_anew(at, id).await,
-                None => Ok(()),
+                None if round.find_on(id).is_some() => Ok(()),
+                None => round.check_seen(RETRY, id, Switch::Off),
             });
         }
         results
@@ -411,7 +424,7 @@ async fn refuse(
     problem: TargetProblem,
 ) -> Result<(), PortError> {
     if spec.switch == Switch::Off {
-        return round.switch_off(&spec.id).await;
+        return round.detach(&spec.id).await;
     }
     Err(PortError::new(problem.kind(), APPLY, &spec.id).with_reason(problem.to_string()))
 }

@@ -4,6 +4,11 @@ use crate::FlowArn;
 
 /// The flows of a deployment: the head, which has the source, and children that
 /// are fed by it when one flow has too little room.
+///
+/// A child is drained before it is taken out of the pool: its destinations are stopped
+/// and detached, or they go on there and begin on another flow, too. A child that
+/// MediaConnect does not know makes every look fail until it is taken out: what it
+/// does not show may well be there and push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowPool {
     head: FlowArn,

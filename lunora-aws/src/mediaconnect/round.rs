@@ -40,6 +40,8 @@ pub(super) struct Round<'a> {
     router: &'a FlowRouter,
     flows: Vec<&'a FlowArn>,
     views: Vec<View>,
+    /// Why a flow could not be looked at, if so. What is on it is not known.
+    unseen: Vec<Option<Failure>>,
     /// Not so while it is unknown what became of a write.
     is_sure: Vec<bool>,
     /// MediaConnect said so.
@@ -120,8 +122,9 @@ enum Verdict {
 }
 
 impl<'a> Round<'a> {
-    /// Looks at every flow that was not seen of late.
-    pub(super) async fn begin(router: &'a FlowRouter) -> Result<Self, Failure> {
+    /// Looks at every flow that was not seen of late. One that cannot be looked at
+    /// blocks what may be there, and not what is elsewhere (rule 29).
+    pub(super) async fn begin(router: &'a FlowRouter) -> Self {
         let kept = router.begin_writing();
         let flows: Vec<&FlowArn> = router.flows().collect();
         let mut round = Self {
@@ -129,18 +132,40 @@ impl<'a> Round<'a> {
             is_full: vec![false; flows.len()],
             is_stuck: vec![false; flows.len()],
             views: Vec::with_capacity(flows.len()),
+            unseen: vec![None; flows.len()],
             flows,
             router,
         };
         for (at, kept) in kept.into_iter().enumerate() {
-            let view = match kept {
-                Some(view) => view,
-                None => router.describe(at).await?,
+            let seen = match kept {
+                Some(view) => Ok(view),
+                None => router.describe(at).await,
             };
-            round.views.push(view);
-            round.is_sure[at] = true;
+            round.is_sure[at] = seen.is_ok();
+            round.views.push(match seen {
+                Ok(view) => view,
+                Err(failure) => {
+                    round.unseen[at] = Some(failure);
+                    View::of_nothing(round.calls().clock.now())
+                }
+            });
         }
-        Ok(round)
+        round
+    }
+
+    /// Fails for what is not where it can be seen, if it may be elsewhere.
+    pub(super) fn check_seen(
+        &self,
+        operation: &'static str,
+        id: &OutputId,
+        switch: Switch,
+    ) -> Result<(), PortError> {
+        let unseen = self.unseen.iter().flatten().next();
+        let ends_here = switch == Switch::Off && !self.places_of(id).is_empty();
+        match unseen {
+            Some(failure) if !ends_here => Err(failure.port_error(operation, id)),
+            _ => Ok(()),
+        }
     }
 
     /// Makes an output be as wished, if it is there. There is one of it afterwards.
@@ -158,16 +183,19 @@ impl<'a> Round<'a> {
         match outcome {
             Ok((Fate::Refused(why), keeper)) => {
                 self.switch_off(wish.id()).await?;
-                // Now that it is off, nobody misses it if this fails.
-                drop(self.move_away(keeper, wish, why).await);
+                // What cannot be kept off is not kept, so that the next pass finds it done.
+                if self.move_away(keeper, wish, why).await.is_err() {
+                    self.detach(wish.id()).await?;
+                }
                 Ok(Fate::Met)
             }
             Ok((fate, _)) => Ok(fate),
             Err(error) => {
                 self.switch_off(wish.id()).await?;
                 match error.kind() {
-                    // It is off, and trying again does not make its settings right.
+                    // Trying again does not make its settings right.
                     ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Exhausted => {
+                        self.detach(wish.id()).await?;
                         Ok(Fate::Met)
                     }
                     _ => Err(error),
@@ -323,10 +351,6 @@ impl<'a> Round<'a> {
                     let error = error.of(APPLY, it.wish.id());
                     (it, Err(error))
                 })),
-                Ok(_) if !self.views[at].is_there => {
-                    let refused = |it| (it, Ok(Fate::Refused(Why::NoRoom)));
-                    done.extend(group.into_iter().map(refused));
-                }
                 Ok(Verdict::Again) if patience.settled == 0 => groups.push_front((group, patience)),
                 Ok(_) if 1 < group.len() => {
                     // One of them is why the others were refused, too.
@@ -452,6 +476,7 @@ impl<'a> Round<'a> {
 
     /// Removes an output wherever it is.
     pub(super) async fn detach(&mut self, id: &OutputId) -> Result<(), PortError> {
+        self.check_seen(DETACH, id, Switch::Off)?;
         for at in self.places_of(id) {
             self.insist(at, id, Plain::Remove, DETACH).await?;
         }
@@ -583,7 +608,7 @@ impl<'a> Round<'a> {
     }
 
     fn free(&self, at: usize) -> usize {
-        if self.is_full[at] {
+        if self.is_full[at] || self.unseen[at].is_some() {
             return 0;
         }
         self.views[at].free(self.router.outputs_per_flow())

@@ -71,8 +71,6 @@ impl FlowStatus {
 /// What `DescribeFlow` showed of one flow, kept up to date by our own writes.
 #[derive(Clone, Debug)]
 pub(super) struct View {
-    /// Whether there is such a flow.
-    pub(super) is_there: bool,
     pub(super) status: FlowStatus,
     pub(super) outputs: Vec<Seen>,
     /// The ARNs of its sources.
@@ -111,7 +109,6 @@ impl View {
         sources.dedup();
         let outputs = flow.outputs().iter();
         Self {
-            is_there: true,
             status: FlowStatus::of(flow.status()),
             outputs: outputs.map(|it| Seen::of(it, deployment)).collect(),
             sources,
@@ -119,10 +116,9 @@ impl View {
         }
     }
 
-    /// What is seen of a flow that is not there.
+    /// What is seen of a flow that could not be looked at.
     pub(super) const fn of_nothing(seen_at: Timestamp) -> Self {
         Self {
-            is_there: false,
             status: FlowStatus::Unknown,
             outputs: Vec::new(),
             sources: Vec::new(),
@@ -133,16 +129,12 @@ impl View {
     /// How many outputs of ours there can be.
     pub(super) fn room_for_ours(&self, outputs_max: usize) -> usize {
         let others = self.outputs.iter().filter(|it| it.id.is_none()).count();
-        if self.is_there {
-            outputs_max.saturating_sub(others)
-        } else {
-            0
-        }
+        outputs_max.saturating_sub(others)
     }
 
     /// How many outputs can be added.
     pub(super) fn free(&self, outputs_max: usize) -> usize {
-        if self.is_there && self.status != FlowStatus::Deleting {
+        if self.status != FlowStatus::Deleting {
             outputs_max.saturating_sub(self.outputs.len())
         } else {
             0

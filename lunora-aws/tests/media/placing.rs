@@ -112,20 +112,70 @@ async fn outputs_of_others_take_room_and_are_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_is_gone_has_no_room() {
-    let stage = Stage::new(Modes::default());
-    let child = stage.flows[1].as_str();
-    let client = stage.client();
-    client.stop_flow().flow_arn(child).send().await.unwrap();
-    stage.pass(30).await;
-    client.delete_flow().flow_arn(child).send().await.unwrap();
-    stage.pass(30).await;
+async fn rule_9_a_child_that_is_not_found_fails_every_look_and_doubles_nothing() {
+    let stage = Stage::with_room(Modes::default(), 2);
+    stage.applied(&specs(1..=3)).await;
+    let gone = sample::output_id(1);
+    stage.router.detach(&[gone]).await.pop().unwrap().unwrap();
+    for (router, kind) in [
+        (&stage.router, ErrorKind::Unavailable),
+        (&stage.another_router(), ErrorKind::Invalid),
+    ] {
+        for _ in 0..2 {
+            // So that nothing is known of late.
+            stage.pass(10).await;
+            let second = Matcher::operation("DescribeFlow").after(1);
+            stage.simulator.fault(second, Fault::Status(404));
+            let failed = match kind {
+                ErrorKind::Invalid => router.observe().await.unwrap_err(),
+                _ => router.apply(&specs([3])).await.pop().unwrap().unwrap_err(),
+            };
+            assert_eq!(failed.kind(), kind);
+            assert!(failed.reason().unwrap().contains("out of the pool"));
+        }
+        stage.simulator.clear_faults();
+        assert_eq!(stage.flow_of(&sample::output_id(3)), 1);
+    }
+}
 
-    stage.observed().await;
-    assert_eq!(stage.router.capabilities().outputs_max, 4);
-    stage.applied(&specs(1..=4)).await;
-    let refused = stage.apply(&specs([5])).await.pop().unwrap().unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Exhausted);
+#[tokio::test(start_paused = true)]
+async fn rule_29_what_can_be_seen_is_ended_whatever_cannot() {
+    let stage = Stage::with_room(Modes::default(), 2);
+    stage.applied(&specs(1..=3)).await;
+    stage.pass(10).await;
+    // The child does not answer.
+    for attempt in 0..24 {
+        let second = Matcher::operation("DescribeFlow").after(1 + attempt);
+        stage.simulator.fault(second, Fault::Status(503));
+    }
+    let mut stops = specs([1, 3]);
+    for stop in &mut stops {
+        stop.switch = Switch::Off;
+    }
+    let stopped = stage.apply(&stops).await;
+    assert!(stopped[0].is_ok(), "{stopped:?}");
+    let error = stopped[1].as_ref().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    stage.simulator.clear_faults();
+    stage.pass(10).await;
+    for attempt in 0..24 {
+        let second = Matcher::operation("DescribeFlow").after(1 + attempt);
+        stage.simulator.fault(second, Fault::Status(503));
+    }
+    let detached = stage
+        .router
+        .detach(&[sample::output_id(2), sample::output_id(3)])
+        .await;
+    assert!(detached[0].is_ok(), "{detached:?}");
+    detached[1].as_ref().unwrap_err();
+    let added = stage.apply(&specs([4])).await.pop().unwrap();
+    added.unwrap_err();
+    stage.simulator.clear_faults();
+
+    assert_eq!(stage.seen(&sample::output_id(2)).len(), 0);
+    assert_eq!(stage.flow_of(&sample::output_id(3)), 1);
+    let observed = stage.observed_one(&sample::output_id(1)).await;
+    assert_eq!(observed.switch, Switch::Off);
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,8 +291,7 @@ async fn rule_29_a_stop_ends_what_its_flow_cannot_have_where_it_is_to_go() {
     stage.applied(&[third]).await;
     assert_eq!(stage.flow_of(&sample::output_id(3)), 1);
     stage.applied(std::slice::from_ref(&stop)).await;
-    assert_eq!(stage.flow_of(&stop.id), 0);
-    assert_eq!(stage.observed_one(&stop.id).await.switch, Switch::Off);
+    assert!(stage.is_off(&stop.id).await);
 
     // Where there is none it goes there, so that the next pass finds nothing to do.
     let gone = [sample::output_id(3)];
