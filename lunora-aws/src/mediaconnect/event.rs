@@ -47,13 +47,21 @@ impl Event {
             "MediaConnect Output Health" => (SubjectKind::Output, output_signal(detail)),
             "MediaConnect Source Health" => (SubjectKind::Source, source_signal(detail)),
             "MediaConnect Flow Health" => (SubjectKind::Flow, source_signal(detail)),
+            "MediaConnect Flow Status Change" => (SubjectKind::Flow, status_signal(detail)),
             _ => return Ok(None),
         };
+        let is_status = matches!(signal, Some(Signal::FlowActive | Signal::FlowStopped));
         let resources = event["resources"].as_array();
         let mut subjects = resources.into_iter().flatten();
         let subject = subjects.find_map(|arn| {
             let subject: Subject = arn.as_str()?.parse().ok()?;
-            (subject.kind() == kind).then_some(subject)
+            if subject.kind() != kind {
+                return None;
+            }
+            if is_status {
+                return Subject::of_status(subject.as_str());
+            }
+            Some(subject)
         });
         let (Some(subject), Some(signal)) = (subject, signal) else {
             return Ok(None);
@@ -84,6 +92,23 @@ fn output_signal(detail: &Value) -> Option<Signal> {
         "IDLE" => Signal::Idle,
         _ => return None,
     })
+}
+
+/// Whether a flow began to run or ended. It is `UPDATING` while an output changes,
+/// which says nothing of the others, and so does the end of that.
+fn status_signal(detail: &Value) -> Option<Signal> {
+    let word = |name: &str| detail[name].as_str().map(str::to_ascii_uppercase);
+    match (
+        word("currentStatus")?.as_str(),
+        word("previousStatus").as_deref(),
+    ) {
+        ("UPDATING", _) | ("ACTIVE", Some("UPDATING" | "ACTIVE")) => None,
+        ("ACTIVE", _) => Some(Signal::FlowActive),
+        ("STANDBY" | "STARTING" | "STOPPING" | "DELETING" | "ERROR", _) => {
+            Some(Signal::FlowStopped)
+        }
+        _ => None,
+    }
 }
 
 /// An unhealthy source may well go on, with errors in its transport stream; it is
@@ -220,7 +245,7 @@ mod tests {
             event(
                 "MediaConnect Flow Status Change",
                 &[FLOW],
-                &json!({"currentStatus": "ACTIVE"}),
+                &json!({"currentStatus": "ACTIVE", "previousStatus": "UPDATING"}),
             ),
             event(
                 "MediaConnect Output Status Change",

@@ -15,6 +15,9 @@ use lunora_core::port::PortError;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(String);
 
+/// What follows the ARN of a flow where it is said whether it runs.
+pub(super) const STATUS: &str = "#status";
+
 /// The text is not such an ARN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the ARN of an output, a source or a flow of MediaConnect")]
@@ -28,6 +31,11 @@ impl Subject {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The same flow, as far as it runs or not: that is apart from what comes in.
+    pub(super) fn of_status(flow: &str) -> Option<Self> {
+        format!("{flow}{STATUS}").parse().ok()
     }
 
     /// Which of the three it is.
@@ -92,16 +100,22 @@ pub enum Signal {
     SourceFound,
     /// Of a source or a flow: nothing comes in.
     SourceLost,
+    /// Of the status of a flow: it began to run. What was sent before is over.
+    FlowActive,
+    /// Of the status of a flow: it does not run.
+    FlowStopped,
 }
 
 impl Signal {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Sending,
         Self::Connected,
         Self::Disconnected,
         Self::Idle,
         Self::SourceFound,
         Self::SourceLost,
+        Self::FlowActive,
+        Self::FlowStopped,
     ];
 
     /// The word under which it is stored.
@@ -114,6 +128,8 @@ impl Signal {
             Self::Idle => "idle",
             Self::SourceFound => "source_found",
             Self::SourceLost => "source_lost",
+            Self::FlowActive => "flow_active",
+            Self::FlowStopped => "flow_stopped",
         }
     }
 }

@@ -20,12 +20,12 @@ use super::{
     deployment::Deployment,
     description::strange,
     error::{Failure, Refusal},
-    evidence::{Evidence, EvidenceStore, Signal},
+    evidence::{Evidence, EvidenceStore, STATUS, Signal, Subject},
     health::Known,
     pool::FlowPool,
     round::{APPLY, Fate, Newcomer, RETRY, Round},
     target::{SCHEMES, Settings, TargetProblem},
-    view::{Seen, View},
+    view::{FlowStatus, Seen, View},
 };
 use crate::{Budget, FlowArn};
 
@@ -239,6 +239,37 @@ impl FlowRouter {
         Ok(all.map(|it| (it.subject.as_str().to_owned(), it)).collect())
     }
 
+    /// Notes which flows stopped and run again, as events of it get lost. It is written
+    /// only when it changes.
+    async fn note_statuses(&self, views: &[View], heard: &mut BTreeMap<String, Evidence>) {
+        for (flow, view) in self.flows().zip(views) {
+            let Some(subject) = Subject::of_status(flow.as_str()) else {
+                continue;
+            };
+            let last = heard.get(subject.as_str());
+            let was_stopped = last.is_some_and(|it| it.signal == Signal::FlowStopped);
+            let (signal, at) = match (last, view.status) {
+                // When it began is not known. What it was said to stop at is before that.
+                (Some(last), FlowStatus::Active) if was_stopped && last.at < view.seen_at => {
+                    (Signal::FlowActive, last.at)
+                }
+                (_, status) if !status.carries() && !was_stopped => {
+                    (Signal::FlowStopped, view.seen_at)
+                }
+                _ => continue,
+            };
+            let evidence = Evidence {
+                subject,
+                signal,
+                at,
+            };
+            if let Err(error) = self.evidence.note(&evidence).await {
+                tracing::warn!(%error, "whether a flow runs cannot be noted");
+            }
+            heard.insert(evidence.subject.as_str().to_owned(), evidence);
+        }
+    }
+
     /// What one output is said to be.
     fn known<'a>(
         &self,
@@ -252,18 +283,38 @@ impl FlowRouter {
             lost_since(arn, view, heard),
             lost_since(self.pool.head(), head, heard),
         ];
+        let status = |flow: &FlowArn| heard.get(&format!("{flow}{STATUS}"));
+        let turned = [status(arn), status(self.pool.head())];
         Known {
             switch: seen.switch,
             changed_at: seen.told.as_ref().map(|told| told.changed_at),
-            flow: if head.status.carries() {
-                view.status
+            flow: if carries(head, turned[1]) {
+                match carries(view, turned[0]) {
+                    true => view.status,
+                    false => stopped(view),
+                }
             } else {
-                head.status
+                stopped(head)
             },
+            flow_turned_at: turned.into_iter().flatten().map(|it| it.at).max(),
             output: heard.get(&seen.arn),
             source_lost: lost.into_iter().flatten().max(),
             now: self.calls.clock.now(),
         }
+    }
+}
+
+/// Whether a flow carries. One that is updating may be about to start: it was stopped.
+fn carries(view: &View, turned: Option<&Evidence>) -> bool {
+    let was_stopped = turned.is_some_and(|it| it.signal == Signal::FlowStopped);
+    view.status.carries() && !(view.status == FlowStatus::Updating && was_stopped)
+}
+
+/// The status of a flow that does not carry.
+fn stopped(view: &View) -> FlowStatus {
+    match view.status {
+        FlowStatus::Updating => FlowStatus::Starting,
+        status => status,
     }
 }
 
@@ -302,10 +353,11 @@ impl OutputRouter for FlowRouter {
         let looked = self.look().await;
         let views = looked.map_err(|failure| failure.port_error(OBSERVE, "the outputs"))?;
         // What was heard says how outputs fare, and not which there are.
-        let heard = self.heard().await.unwrap_or_else(|error| {
+        let mut heard = self.heard().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "what was heard of the outputs cannot be read");
             BTreeMap::new()
         });
+        self.note_statuses(&views, &mut heard).await;
         let Some(head) = views.first() else {
             return Ok(Vec::new());
         };

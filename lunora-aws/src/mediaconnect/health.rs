@@ -19,6 +19,9 @@ pub(super) struct Known<'a> {
     pub(super) changed_at: Option<Timestamp>,
     /// Its flow, or the flow that feeds that one, whichever does not run.
     pub(super) flow: FlowStatus,
+    /// When that flow was last known to stop or to begin to run; what was sent before
+    /// is over.
+    pub(super) flow_turned_at: Option<Timestamp>,
     pub(super) output: Option<&'a Evidence>,
     /// Since when nothing comes in, if so.
     pub(super) source_lost: Option<Timestamp>,
@@ -28,6 +31,9 @@ pub(super) struct Known<'a> {
 impl Known<'_> {
     pub(super) fn health(&self) -> OutputHealth {
         let changed_at = self.changed_at.unwrap_or(self.now);
+        let begun_at = self
+            .flow_turned_at
+            .map_or(changed_at, |it| it.max(changed_at));
         if self.switch == Switch::Off {
             return OutputHealth::new(OutputState::Off, changed_at);
         }
@@ -62,7 +68,7 @@ impl Known<'_> {
             }
             // `IDLE` is in the list of states and nowhere explained: it says that nothing
             // is sent and not why, which is no more than nothing heard.
-            _ => self.unheard(changed_at),
+            _ => self.unheard(begun_at),
         }
     }
 
@@ -70,8 +76,8 @@ impl Known<'_> {
     /// the same one it is not known which came first.
     fn heard(&self) -> Option<&Evidence> {
         let is_newer = |it: &&Evidence| {
-            let changed_at = self.changed_at.map(Timestamp::as_second);
-            changed_at.is_none_or(|changed_at| changed_at < it.at.as_second())
+            let before = self.changed_at.max(self.flow_turned_at);
+            before.is_none_or(|before| before.as_second() < it.at.as_second())
         };
         self.output.filter(is_newer)
     }
@@ -119,6 +125,7 @@ mod tests {
             switch: Switch::On,
             changed_at: Some(at(0)),
             flow: FlowStatus::Active,
+            flow_turned_at: None,
             output,
             source_lost: None,
             now: at(10),

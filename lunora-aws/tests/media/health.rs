@@ -1,15 +1,18 @@
 //! What is said of outputs, by what MediaConnect tells and by what it does not.
 
+use std::sync::Arc;
+
+use lunora_aws::mediaconnect::{Evidence, EvidenceStore, FlowPool, FlowRouter};
 use lunora_core::{
     domain::{FaultCode, OutputState, Switch},
-    port::OutputRouter,
+    port::{ErrorKind, OutputRouter, PortError},
 };
 use lunora_testkit::{
     aws::{HealthState, Modes, Updating},
     sample,
 };
 
-use crate::support::{Stage, name_of};
+use crate::support::{Stage, budget, deployment, name_of};
 
 async fn state(stage: &Stage) -> (OutputState, Option<FaultCode>) {
     let health = stage.observed_one(&sample::output_id(1)).await.health;
@@ -180,4 +183,73 @@ async fn a_retry_leaves_alone_what_is_not_known_to_be_disconnected() {
         stage.pass(10).await;
         stage.deliver_events().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_3_an_output_is_not_live_by_what_was_heard_before_its_flow_was_stopped() {
+    for is_seen in [true, false] {
+        let stage = live().await;
+        let head = stage.flows[0].as_str();
+        let client = stage.client();
+        client.stop_flow().flow_arn(head).send().await.unwrap();
+        stage.pass(600).await;
+        if is_seen {
+            // The events are lost, and a look shows it.
+            let expected = (OutputState::WaitingForSource, Some(FaultCode::FlowStopped));
+            assert_eq!(state(&stage).await, expected);
+        } else {
+            // Nobody looks, and the events come.
+            stage.deliver_events().await;
+        }
+        client.start_flow().flow_arn(head).send().await.unwrap();
+        stage.pass(15).await;
+        let started = state(&stage).await.0;
+        assert_ne!(started, OutputState::Live, "{is_seen}");
+        stage.pass(10).await;
+        stage.deliver_events().await;
+        assert_eq!(state(&stage).await.0, OutputState::Live, "{is_seen}");
+    }
+}
+
+/// A store that is away.
+#[derive(Debug)]
+struct Away;
+
+#[async_trait::async_trait]
+impl EvidenceStore for Away {
+    async fn note(&self, _: &Evidence) -> Result<(), PortError> {
+        Err(PortError::new(ErrorKind::Unavailable, "note", "evidence"))
+    }
+
+    async fn all(&self) -> Result<Vec<Evidence>, PortError> {
+        Err(PortError::new(ErrorKind::Unavailable, "read", "evidence"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_29_what_is_there_is_seen_though_nothing_can_be_heard() {
+    let stage = live().await;
+    let [head, child] = &stage.flows[..] else {
+        panic!("two flows");
+    };
+    let pool = FlowPool::new(head.clone(), vec![child.clone()], 4).unwrap();
+    let router = FlowRouter::new(
+        stage.client(),
+        pool,
+        deployment(),
+        budget(stage.clock),
+        Arc::new(stage.clock),
+        Arc::new(Away),
+    );
+    let client = stage.client();
+    client
+        .stop_flow()
+        .flow_arn(head.as_str())
+        .send()
+        .await
+        .unwrap();
+    stage.pass(60).await;
+    let observed = router.observe().await.unwrap();
+    assert_eq!(observed.len(), 1);
+    assert_eq!(observed[0].health.state, OutputState::WaitingForSource);
 }
