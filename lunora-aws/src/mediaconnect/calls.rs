@@ -6,7 +6,7 @@ use aws_sdk_mediaconnect::{
     Client,
     types::{AddOutputRequest, OutputStatus},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lunora_core::{
     domain::{OutputId, OutputSpec, Switch},
     port::Clock,
@@ -128,7 +128,9 @@ impl Calls {
         wishes: &[&Wish<'_>],
     ) -> Result<Vec<Seen>, Failure> {
         self.turn_to_write().await?;
-        let now = self.clock.now();
+        // Events tell whole seconds, and what is heard in the second of a change may be
+        // older. Of what is new nothing was ever heard before, so that second counts.
+        let now = self.clock.now() - SignedDuration::from_secs(1);
         let outputs = wishes.iter().map(|wish| self.to_add(wish, now)).collect();
         let untyped = wishes.iter().enumerate();
         let untyped = untyped.filter_map(|(place, wish)| {

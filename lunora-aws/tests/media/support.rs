@@ -18,7 +18,7 @@ use lunora_aws::{
     mediaconnect::{Deployment, Event, EvidenceStore, FlowPool, FlowRouter, MemoryEvidence},
 };
 use lunora_core::{
-    domain::{ObservedOutput, OutputId, OutputSpec},
+    domain::{ObservedOutput, OutputId, OutputSpec, Switch},
     port::{Clock, OutputRouter, PortError},
 };
 use lunora_testkit::{
@@ -132,6 +132,13 @@ impl Stage {
     pub(crate) async fn observed_one(&self, id: &OutputId) -> ObservedOutput {
         let observed = self.observed().await;
         observed.into_iter().find(|it| it.id == *id).unwrap()
+    }
+
+    /// Whether an output does not send, be it kept or not.
+    pub(crate) async fn is_off(&self, id: &OutputId) -> bool {
+        let observed = self.observed().await;
+        let its = observed.iter().find(|it| it.id == *id);
+        its.is_none_or(|it| it.switch == Switch::Off)
     }
 
     /// What the simulator has of an output, wherever it is.
