@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Says how far it came.
-pub type Tell<'a> = &'a mut (dyn FnMut(&str) + Send);
+pub type Tell<'a> = &'a mut (dyn FnMut(&str) + Send + Sync);
 
 /// How long the test output may be tried, in minutes.
 const TRIAL_MINUTES: u64 = 8;
@@ -242,17 +242,7 @@ impl Check {
             return Ok(());
         };
         tell("asking MediaLive whether it would take an update (dryRun)");
-        match channel.rehearse().await {
-            Ok(Rehearsal::Taken) => book.holds(&CHANNEL_RESENT, "taken, and nothing changed"),
-            Ok(Rehearsal::Refused(error)) => book.wrong(&CHANNEL_RESENT, error.to_string()),
-            Ok(Rehearsal::Changed(paths)) => {
-                let seen = format!("dryRun changed {}; look at the channel", paths.join(", "));
-                book.wrong(&CHANNEL_RESENT, seen);
-            }
-            Ok(Rehearsal::NotNow(why)) => book.open(&CHANNEL_RESENT, why),
-            Err(error) => return Err(Trouble::Failed(error.to_string())),
-        }
-        Ok(())
+        rehearse_with(channel, book).await
     }
 
     /// Removes the test outputs that any run left. Returns their names.
@@ -325,6 +315,7 @@ impl Check {
     }
 }
 
+/// Looks whether an edit would know every setting; changes nothing.
 async fn look_at_channel(channel: &MediaLiveChannel, book: &mut Book) -> Result<(), Trouble> {
     let look = channel.look().await;
     match look.map_err(|error| Trouble::Failed(error.to_string()))? {
@@ -337,6 +328,26 @@ async fn look_at_channel(channel: &MediaLiveChannel, book: &mut Book) -> Result<
     Ok(())
 }
 
+async fn rehearse_with(channel: &MediaLiveChannel, book: &mut Book) -> Result<(), Trouble> {
+    // What may not be sent back is not; why was said by the look.
+    let look = channel.look().await;
+    if let Err(refusal) = look.map_err(|error| Trouble::Failed(error.to_string()))? {
+        book.open(&CHANNEL_RESENT, plain(&refusal.to_string()));
+        return Ok(());
+    }
+    match channel.rehearse().await {
+        Ok(Rehearsal::Taken) => book.holds(&CHANNEL_RESENT, "taken, and nothing changed"),
+        Ok(Rehearsal::Refused(error)) => book.wrong(&CHANNEL_RESENT, plain(&error.to_string())),
+        Ok(Rehearsal::Changed(paths)) => {
+            let seen = format!("dryRun changed {}; look at the channel", paths.join(", "));
+            book.wrong(&CHANNEL_RESENT, plain(&seen));
+        }
+        Ok(Rehearsal::NotNow(why)) => book.open(&CHANNEL_RESENT, why),
+        Err(error) => return Err(Trouble::Failed(error.to_string())),
+    }
+    Ok(())
+}
+
 fn failed(refused: Refused) -> Trouble {
     Trouble::Failed(refused.text)
 }
@@ -345,4 +356,90 @@ fn failed(refused: Refused) -> Trouble {
 fn plain(text: &str) -> String {
     let is_plain = |it: &char| it.is_ascii_graphic() || *it == ' ';
     text.chars().filter(is_plain).take(160).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use aws_sdk_medialive::Client;
+    use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCode};
+    use aws_smithy_types::body::SdkBody;
+    use lunora_core::domain::HashKey;
+    use lunora_testkit::clock::VirtualClock;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> HttpResponse {
+        let status = StatusCode::try_from(status).unwrap();
+        let mut answer = HttpResponse::new(status, SdkBody::from(body));
+        if 400 <= status.as_u16() {
+            let headers = answer.headers_mut();
+            headers.insert("x-amzn-errortype", "UnprocessableEntityException");
+        }
+        answer
+    }
+
+    /// Looks at a channel that is described so before, and so after an update.
+    async fn found(before: &'static str, update: u16, after: &'static str) -> Book {
+        let seen = Arc::new(AtomicBool::new(false));
+        let updated = Arc::clone(&seen);
+        let describe = mock!(Client::describe_channel).then_http_response(move || {
+            let is_after = updated.load(Ordering::Relaxed);
+            answer(200, if is_after { after } else { before })
+        });
+        let update = mock!(Client::update_channel).then_http_response(move || {
+            seen.store(true, Ordering::Relaxed);
+            answer(update, "{}")
+        });
+        let rules = [&describe, &update];
+        let client = mock_client!(aws_sdk_medialive, RuleMode::MatchAny, rules);
+        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::default());
+        let sleep = SharedAsyncSleep::new(TokioSleep::new());
+        let budget = Arc::new(Budget::new(Arc::clone(&clock), sleep));
+        let (id, key) = ("1".parse().unwrap(), HashKey::new([0; 32]));
+        let channel = MediaLiveChannel::new(&client, id, budget, clock, key);
+        let mut book = Book::default();
+        look_at_channel(&channel, &mut book).await.unwrap();
+        rehearse_with(&channel, &mut book).await.unwrap();
+        book
+    }
+
+    fn verdict(book: &Book, id: &str) -> Verdict {
+        let mut findings = book.findings().into_iter();
+        findings.find(|it| it.id == id).unwrap().verdict
+    }
+
+    const IDLE: &str = r#"{"id":"1","state":"IDLE","name":"n","roleArn":"r"}"#;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rehearsal_finds_out_whether_an_update_is_taken_and_changes_nothing() {
+        let changed = r#"{"id":"1","state":"IDLE","name":"n"}"#;
+        let running = r#"{"id":"1","state":"RUNNING","name":"n","roleArn":"r"}"#;
+        for (before, status, after, expected) in [
+            (IDLE, 200, IDLE, Verdict::Holds),
+            (IDLE, 422, IDLE, Verdict::Wrong),
+            (IDLE, 200, changed, Verdict::Wrong),
+            // It is not asked.
+            (running, 200, changed, Verdict::Open),
+        ] {
+            let book = found(before, status, after).await;
+            assert_eq!(
+                verdict(&book, "channel-resent"),
+                expected,
+                "{before} {status}"
+            );
+            assert_eq!(verdict(&book, "channel-shown"), Verdict::Holds);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_setting_that_nobody_knows_is_reported_and_not_sent_back() {
+        let new = r#"{"id":"1","state":"IDLE","name":"n","newSettings":{"a":1}}"#;
+        let book = found(new, 200, IDLE).await;
+        assert_eq!(verdict(&book, "channel-shown"), Verdict::Wrong);
+        assert_eq!(verdict(&book, "channel-resent"), Verdict::Open);
+    }
 }
