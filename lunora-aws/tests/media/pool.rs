@@ -160,6 +160,8 @@ async fn rule_9_no_output_goes_off_when_the_table_is_empty_wrong_or_truncated() 
         ),
     ];
     for (name, table) in tables {
+        // Each process has a budget of its own, and all of them together one account.
+        tokio::time::sleep(Duration::from_secs(10)).await;
         cloud.simulator.forget_calls();
         let table: Arc<dyn DestinationRepo> = Arc::new(table);
         let process = cloud.process_over(name, Weather::default(), table);
