@@ -3,7 +3,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DestinationId, DestinationName, Fault, Label, Severity, StatusKind};
+use super::{
+    DestinationId, DestinationName, Fault, Label, Leg, Severity, SourceHealth, SourceId,
+    SourceName, StatusKind,
+};
 
 /// The place of an event in its log: 1, 2, 3, …, maybe with gaps.
 #[derive(
@@ -106,9 +109,76 @@ pub enum EventKind {
         /// What comes in now.
         program: ProgramKind,
     },
+    /// A destination goes on by its other leg (rule 28).
+    DestinationFailedOver {
+        /// From which.
+        from: Leg,
+        /// To which.
+        to: Leg,
+        /// Who decided.
+        cause: SwitchCause,
+        /// Why, for people.
+        reason: Label,
+    },
+    /// The leg of a destination is no longer pinned (rule 28).
+    FailoverReleased,
+    /// A source was created.
+    SourceCreated {
+        /// Which.
+        source: SourceId,
+        /// What it is called.
+        name: SourceName,
+    },
+    /// A source was edited.
+    SourceUpdated {
+        /// Which.
+        source: SourceId,
+        /// The names of the fields that changed.
+        changed: Vec<String>,
+    },
+    /// A source was deleted.
+    SourceRemoved {
+        /// Which.
+        source: SourceId,
+        /// What it was called.
+        name: SourceName,
+    },
+    /// A source was pinned by hand, or released if there is none (rule 28).
+    SourcePinned {
+        /// Which.
+        source: Option<SourceId>,
+    },
+    /// Another source is on air.
+    SourceSwitched {
+        /// Which was.
+        from: Option<SourceId>,
+        /// Which is; none while nothing comes in.
+        to: Option<SourceId>,
+        /// Who decided.
+        cause: SwitchCause,
+        /// Why, for people.
+        reason: Label,
+    },
+    /// A source was found otherwise than at the last look.
+    SourceHealthChanged {
+        /// Which.
+        source: SourceId,
+        /// As what it was found.
+        health: SourceHealth,
+    },
     /// Something that a newer version recorded.
     #[serde(other)]
     Unknown,
+}
+
+/// Who decided a switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SwitchCause {
+    /// A person.
+    Manual,
+    /// The failover policy.
+    Automatic,
 }
 
 /// What comes in.

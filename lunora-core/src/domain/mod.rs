@@ -7,7 +7,10 @@ mod edit;
 mod event;
 mod failover;
 mod fault;
+mod finding;
 mod id;
+mod ingest;
+mod media;
 mod name;
 mod output;
 mod platform;
@@ -20,7 +23,7 @@ mod session;
 mod source;
 mod status;
 mod token;
-mod word;
+pub(crate) mod word;
 
 pub use channel::{
     AttachmentName, Channel, ChannelClass, ChannelRefusal, ChannelState, Feed, FeedAddress,
@@ -31,12 +34,15 @@ pub use channel::{
 pub use destination::{Destination, Endpoint, Wanted};
 pub use digest::{Digest, DigestError, HashKey};
 pub use edit::Edit;
-pub use event::{Event, EventKind, EventSeq, NewEvent, ProgramKind};
+pub use event::{Event, EventKind, EventSeq, NewEvent, ProgramKind, SwitchCause};
 pub use failover::{FailoverHistory, Flip};
 pub use fault::{Fault, FaultClass, FaultCode, FaultText};
+pub use finding::{Aspect, Check, Finding, Outcome};
 pub use id::{
     DestinationId, IdError, LeaseName, PresetId, ResourceId, SessionId, SourceId, TokenId, WorkerId,
 };
+pub use ingest::{IngestSpec, IngestState, IngestWay, ObservedIngest};
+pub use media::{AudioFacts, MediaCodec, MediaFacts, VideoFacts};
 pub use name::{DestinationName, Label, NameError, SourceName};
 pub use output::{
     Fingerprint, Leg, ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState, Progress,

@@ -33,20 +33,20 @@ macro_rules! closed_word {
         }
 
         impl std::str::FromStr for $name {
-            type Err = super::UnknownWord;
+            type Err = $crate::domain::UnknownWord;
 
             /// Upper and lower case are the same.
-            fn from_str(text: &str) -> Result<Self, super::UnknownWord> {
+            fn from_str(text: &str) -> Result<Self, $crate::domain::UnknownWord> {
                 let is_it = |it: &&Self| it.as_str().eq_ignore_ascii_case(text);
                 let found = Self::ALL.iter().find(is_it).copied();
-                found.ok_or(super::UnknownWord { expected: $expected })
+                found.ok_or($crate::domain::UnknownWord { expected: $expected })
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = super::UnknownWord;
+            type Error = $crate::domain::UnknownWord;
 
-            fn try_from(text: String) -> Result<Self, super::UnknownWord> {
+            fn try_from(text: String) -> Result<Self, $crate::domain::UnknownWord> {
                 text.parse()
             }
         }
@@ -65,4 +65,4 @@ macro_rules! closed_word {
     };
 }
 
-pub(super) use closed_word;
+pub(crate) use closed_word;

@@ -8,23 +8,28 @@
 mod channel_controller;
 mod clock;
 mod control_store;
+mod destination_probe;
 mod error;
 mod event_log;
 mod forward;
 mod id_source;
+mod ingest_controller;
 mod output_router;
 mod repo;
 mod revision;
 mod secret_store;
+mod source_probe;
 
 pub use channel_controller::{ChannelController, Receives};
 pub use clock::Clock;
 pub use control_store::{
     Answer, Claim, ControlStore, IdempotencyKey, IdempotencyKeyError, Lease, Pause,
 };
+pub use destination_probe::{Depth, DestinationProbe};
 pub use error::{BoxError, ErrorKind, PortError};
 pub use event_log::EventLog;
 pub use id_source::IdSource;
+pub use ingest_controller::IngestController;
 pub use output_router::{OutputRouter, Parking, RouterCapabilities};
 pub use repo::{
     DestinationRepo, FailoverRepo, Listing, PresetRepo, Record, Repo, RepoExt, SessionRepo,
@@ -32,3 +37,4 @@ pub use repo::{
 };
 pub use revision::{Expect, Page, PageRequest, PageToken, Revision, Unreadable, Versioned};
 pub use secret_store::{Forget, History, Revealed, SecretStore, Which};
+pub use source_probe::SourceProbe;
