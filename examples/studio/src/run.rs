@@ -107,6 +107,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let ports = Ports {
         destinations: store.destinations(),
         secrets: store.secrets(),
+        failovers: store.failovers(),
         router: Arc::new(relay.router()),
         events: store.events(),
         control: store.control(),

@@ -35,7 +35,7 @@ pub use destination::{Destination, Endpoint, Wanted};
 pub use digest::{Digest, DigestError, HashKey};
 pub use edit::Edit;
 pub use event::{Event, EventKind, EventSeq, NewEvent, ProgramKind, SwitchCause};
-pub use failover::{FailoverHistory, Flip};
+pub use failover::{BackupMode, FailoverHistory, Flip};
 pub use fault::{Fault, FaultClass, FaultCode, FaultText};
 pub use finding::{Aspect, Check, Finding, Outcome};
 pub use id::{

@@ -11,4 +11,4 @@ mod wish;
 
 pub use status::{Delivery, Evidence, status};
 pub use steps::{DetachReason, Plan, Refusal, Step, plan};
-pub use wish::{Wish, WishedOutput, fingerprint, target_digest, wish};
+pub use wish::{LegWish, Share, Wish, WishedOutput, fingerprint, target_digest, wish};

@@ -111,6 +111,7 @@ impl Board {
                 step_fault: state.step_faults.get(&output),
                 key_fault: state.key_fault.as_ref(),
                 last_fault: state.last_faults.get(&output),
+                other_leg: state.last_faults.get(&row.value.output(output.leg.other())),
                 delivery: if row.value.output_type == *ours {
                     Delivery::Ours
                 } else {

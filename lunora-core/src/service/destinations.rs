@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind, Label, Leg,
-        OutputId, OutputType, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Wanted,
+        BackupMode, Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind,
+        Label, Leg, OutputType, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Wanted,
     },
     plan::{Evidence, status, target_digest},
     port::{ErrorKind, Expect, IdSource, Listing, PortError, Repo, RepoExt, Revision, Versioned},
@@ -207,6 +207,11 @@ impl Destinations {
             let mut row = stored.value.clone();
             patch.apply(&mut row);
             let mut planned = self.preview(&row, &patch.primary, &patch.backup)?;
+            if planned.active_leg == Leg::Backup && planned.endpoint(Leg::Backup).is_none() {
+                // Who takes the backup away means to go on without it.
+                planned.active_leg = Leg::Primary;
+                row.active_leg = Leg::Primary;
+            }
             if planned.is_running() && !can_run(&planned) {
                 // Without its key it cannot go on (rule 22).
                 planned.wanted = Wanted::Stopped;
@@ -345,13 +350,10 @@ impl Destinations {
             let reason = "it is stopped; start it instead";
             return Err(DestinationError::Invalid { reason });
         }
-        let output = OutputId {
-            destination: id.clone(),
-            leg: stored.value.active_leg,
-        };
         // The pass first: what was refused for want of room may fit by now.
         self.make_so(id).await;
-        self.reconciler.retry(&output).await?;
+        let outputs = self.reconciler.outputs_of(&stored.value);
+        self.reconciler.retry(id, &outputs).await?;
         self.record(id, EventKind::DestinationRetried).await;
         self.after(stored).await
     }
@@ -428,17 +430,31 @@ impl Destinations {
         if !row.is_running() || !row.has_output() {
             return Ok(());
         }
-        let Some(target) = self.target(row) else {
-            let reason = if row.endpoint(row.active_leg).is_none() {
-                "it has no push URL; set `rtmp_url` first"
-            } else {
-                "it has no stream key; set `stream_key` first"
+        let endpoint = row.endpoint(row.active_leg);
+        if !endpoint.is_some_and(Endpoint::has_its_key) {
+            let reason = match (row.active_leg, endpoint) {
+                (Leg::Primary, None) => "it has no push URL; set `rtmp_url` first",
+                (Leg::Primary, Some(_)) => "it has no stream key; set `stream_key` first",
+                (Leg::Backup, _) => {
+                    "its backup, which is in use, lacks its URL or its key; set \
+                     `backup_rtmp_url` and `backup_stream_key` first, or use the primary"
+                }
             };
             return Err(DestinationError::Invalid { reason });
-        };
+        }
+        let targets = self.targets(row);
+        if let [one, other] = targets[..]
+            && one == other
+        {
+            let reason = "with `backup_mode` hot both legs are pushed, and they go to the same \
+                          place with the same key; give the backup another one, or use standby";
+            return Err(DestinationError::Invalid { reason });
+        }
         let Listing { items, .. } = self.ports.destinations.survey().await?;
         let twin = items.into_iter().map(|it| it.value).find(|other| {
-            other.id != row.id && other.is_running() && self.target(other) == Some(target)
+            other.id != row.id
+                && other.is_running()
+                && self.targets(other).iter().any(|it| targets.contains(it))
         });
         match twin {
             None => Ok(()),
@@ -449,10 +465,15 @@ impl Destinations {
         }
     }
 
-    fn target(&self, row: &Destination) -> Option<Digest> {
-        let endpoint = row.endpoint(row.active_leg)?;
-        let endpoint = Some(endpoint).filter(|it| it.has_its_key())?;
-        Some(target_digest(endpoint, self.reconciler.hash_key()))
+    /// Where the legs of a row go that are pushed while it runs.
+    fn targets(&self, row: &Destination) -> Vec<Digest> {
+        let pushed = |leg: &Leg| *leg == row.active_leg || row.backup_mode == BackupMode::Hot;
+        let endpoints = Leg::ALL.into_iter().filter(pushed);
+        let endpoints = endpoints.filter_map(|leg| row.endpoint(leg));
+        let complete = endpoints.filter(|it| it.has_its_key());
+        complete
+            .map(|it| target_digest(it, self.reconciler.hash_key()))
+            .collect()
     }
 
     /// Stores a row with another `wanted`; `None` if somebody else was first.

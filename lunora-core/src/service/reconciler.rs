@@ -20,10 +20,10 @@ use crate::{
         Label, NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, Removal, Switch,
         WorkerId,
     },
-    plan::{self, DetachReason, Plan, Refusal, Step, Wish, WishedOutput},
+    plan::{self, DetachReason, LegWish, Plan, Refusal, Step, Wish, WishedOutput},
     port::{
-        Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, Listing, OutputRouter, Pause,
-        PortError, Repo, RepoExt, SecretStore, Unreadable, Versioned,
+        Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, FailoverRepo, Listing,
+        OutputRouter, Pause, PortError, Repo, RepoExt, SecretStore, Unreadable, Versioned,
     },
 };
 
@@ -40,6 +40,8 @@ pub struct Ports {
     pub events: Arc<dyn EventLog>,
     /// Removals, the pause, idempotency keys.
     pub control: Arc<dyn ControlStore>,
+    /// Which leg of a destination is used, and why.
+    pub failovers: Arc<dyn FailoverRepo>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -353,10 +355,15 @@ impl Reconciler {
                 Wish::Foreign => {
                     foreign.insert(row.value.id.clone());
                 }
-                Wish::Nothing => (),
-                Wish::Output(output) => wanted.push(output),
-                Wish::Impossible(id, refusal) => {
-                    impossible.insert(id, refusal);
+                Wish::Ours(legs) => {
+                    for leg in legs {
+                        match leg {
+                            LegWish::Output(output) => wanted.push(output),
+                            LegWish::Impossible(id, refusal) => {
+                                impossible.insert(id, refusal);
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -501,11 +508,21 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Makes an output try again at once, under the lease.
-    pub(super) async fn retry(&self, output: &OutputId) -> Result<(), PortError> {
+    /// The outputs that a destination wants, on or off.
+    pub(super) fn outputs_of(&self, row: &Destination) -> Vec<OutputId> {
+        let wish = plan::wish(row, &self.ours, &self.hash_key);
+        wish.outputs().map(|it| it.id.clone()).collect()
+    }
+
+    /// Makes outputs of one destination try again at once, under the lease.
+    pub(super) async fn retry(
+        &self,
+        id: &DestinationId,
+        outputs: &[OutputId],
+    ) -> Result<(), PortError> {
         let _turn = self.turn.lock().await;
-        self.be_the_one("retry output", output).await?;
-        let results = self.ports.router.retry(std::slice::from_ref(output)).await;
+        self.be_the_one("retry outputs of", id).await?;
+        let results = self.ports.router.retry(outputs).await;
         self.give_lease_back().await;
         results.into_iter().collect()
     }
