@@ -31,7 +31,7 @@ pub struct FailoverHistory {
     pub flips: Vec<Flip>,
     /// What was decided and maybe not done yet: it is written before the row is, so that a
     /// decision and its reason survive a crash.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub pending: Option<Flip>,
 }
 
