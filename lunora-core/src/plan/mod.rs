@@ -2,12 +2,17 @@
 //!
 //! [`wish`] says what outputs a destination wants; [`plan`] compares the wishes
 //! of all with what is observed and gives the steps between them; [`status`]
-//! says what a destination shows.
+//! says what a destination shows. [`source_health`] says how a source is found, and
+//! [`preflight`] whether a platform takes what comes in.
 
+mod preflight;
+mod source_health;
 mod status;
 mod steps;
 mod wish;
 
+pub use preflight::{Fit, Rule, Verdict, preflight};
+pub use source_health::{source_fingerprint, source_health};
 pub use status::{Delivery, Evidence, status};
 pub use steps::{DetachReason, Plan, Refusal, Step, plan};
 pub use wish::{Wish, WishedOutput, fingerprint, target_digest, wish};
