@@ -14,6 +14,7 @@ mod media;
 mod name;
 mod output;
 mod platform;
+mod platform_rules;
 mod preset;
 mod push_link;
 mod push_url;
@@ -21,6 +22,7 @@ mod removal;
 mod secret;
 mod session;
 mod source;
+mod source_address;
 mod status;
 mod token;
 pub(crate) mod word;
@@ -49,6 +51,7 @@ pub use output::{
     PushTarget, Switch,
 };
 pub use platform::{OtherWord, OutputType, Platform, WordError};
+pub use platform_rules::{IngestRules, Limit, Standing};
 pub use preset::{
     AudioPreset, PlatformSettings, Preset, PresetKind, Resolution, ResolutionError, VideoPreset,
 };
@@ -60,6 +63,9 @@ pub use secret::{
 pub use session::{Session, SessionStatus};
 pub use source::{
     Encryption, HealthCheck, InputClass, Priority, Protocol, Source, SourceCheck, SourceHealth,
+};
+pub use source_address::{
+    Passphrase, SourceAddressError, SourceHost, SourceUrl, SrtCall, StreamName,
 };
 pub use status::{Severity, Status, StatusKind};
 pub use token::{Role, Token};

@@ -2,6 +2,7 @@
 //!
 //! - [`Destinations`] changes what is wanted.
 //! - [`Reconciler`] makes it so, and tells how it fares.
+//! - [`Sources`] does both for what comes in.
 
 mod adopt;
 mod board;
@@ -11,6 +12,7 @@ mod lease;
 mod reconciler;
 mod removals;
 mod secrets;
+mod sources;
 mod spec;
 
 pub use board::{Entry, Snapshot};
@@ -18,3 +20,7 @@ pub use destinations::{Changed, DestinationError, Destinations, StartOutcome, St
 pub use edits::{DestinationPatch, LegEdit, NewDestination, Start};
 pub use lease::WriteLease;
 pub use reconciler::{Cause, PassReport, Ports, Reconciler, Scope, StepFailure};
+pub use sources::{
+    AddressEdit, NewSource, NotTakenIn, SourceEntry, SourceError, SourcePatch, SourcePorts,
+    SourceSnapshot, SourceState, Sources, SyncReport, TickReport,
+};
