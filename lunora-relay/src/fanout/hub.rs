@@ -17,6 +17,7 @@ use super::{
     lane::Lane,
     packet::{Input, Packet, Role, Track},
     program::{DARK_AFTER, Program},
+    tap::Tap,
     timeline::Timeline,
 };
 use crate::{
@@ -78,6 +79,7 @@ struct Inner {
     held: bool,
     program: Program,
     lanes: BTreeMap<u64, Arc<Lane>>,
+    tap: Option<Tap>,
 }
 
 impl Hub {
@@ -95,6 +97,7 @@ impl Hub {
             held: false,
             program: Program::default(),
             lanes: BTreeMap::new(),
+            tap: None,
         };
         Self {
             facts: watch::Sender::new(ProgramFacts::new(inner.idle(), clock.now())),
@@ -161,6 +164,11 @@ impl Hub {
         lock(&self.inner).lanes.remove(&number);
     }
 
+    /// Hands all that comes to a reader on another thread, too.
+    pub(crate) fn attach(&self, tap: Tap) {
+        lock(&self.inner).tap = Some(tap);
+    }
+
     fn show(&self, on_air: OnAir, begins: bool, codecs: [Option<Codec>; 2]) {
         let now = || self.clock.now();
         let update = |facts: &mut ProgramFacts| facts.update(on_air, begins, codecs, now);
@@ -194,6 +202,9 @@ impl Inner {
         self.last[track] = time;
         let packet = Packet::new(input, time, previous);
         self.program.take(&packet);
+        if let Some(tap) = &mut self.tap {
+            tap.take(input, &packet, &self.program);
+        }
 
         let flush = packet.track == Track::Video || self.flushed + FLUSH_EVERY <= time;
         if flush {
@@ -254,6 +265,7 @@ impl Feed {
             inner.fourcc.clone_from(&self.fourcc);
             inner.timeline.restart();
             inner.program.restart();
+            inner.tap.iter().for_each(Tap::begin);
             if input.track == Track::Audio {
                 // A header of pictures may be there; of pictures there is none in sight.
                 inner.program.expect_no_picture();
@@ -348,6 +360,7 @@ impl Drop for Feed {
         if inner.on_air == Some(self.number) {
             inner.flush();
             inner.on_air = None;
+            inner.tap.iter().for_each(Tap::end);
             let idle = inner.idle();
             drop(inner);
             self.hub.show(idle, false, [None; 2]);

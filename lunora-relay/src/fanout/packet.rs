@@ -111,6 +111,11 @@ impl Input {
     pub(crate) const fn len(&self) -> usize {
         self.payload.len()
     }
+
+    /// The message as outputs get it.
+    pub(super) const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
 }
 
 fn is_metadata(payload: &[u8]) -> bool {
@@ -197,7 +202,7 @@ impl Packet {
         (None, chunk::whole(csid, &message, chunk::CHUNK_SIZE))
     }
 
-    fn payload(&self) -> Bytes {
+    pub(super) fn payload(&self) -> Bytes {
         let chunk = chunk::CHUNK_SIZE as usize;
         let parts = self.body.chunks(chunk + 1);
         parts
