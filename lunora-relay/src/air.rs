@@ -69,6 +69,9 @@ pub struct Switched {
     /// For how long nothing went out: from the last message of the one to the first of the other.
     /// Unknown if nothing ever went out before, or nothing does now.
     pub gap: Option<Duration>,
+    /// How much of that passed from the decision to the keyframe that it waited for. What was on
+    /// air went on meanwhile if it still sent.
+    pub waited: Duration,
 }
 
 /// Why another feed goes on air.

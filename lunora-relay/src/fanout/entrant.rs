@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use lunora_core::domain::Priority;
-use tokio::time::Instant;
 
 use super::{
     director::{Candidate, SILENT_AFTER},
@@ -15,7 +14,7 @@ use crate::{air::Origin, wire::tag::Codec};
 /// How long a gap between two messages is remembered.
 const GAP_KEPT: Duration = Duration::from_secs(30);
 
-/// A feed as the hub knows it.
+/// A feed as the hub knows it. All times are since the hub began.
 #[derive(Debug)]
 pub(super) struct Entrant {
     pub(super) origin: Origin,
@@ -25,13 +24,13 @@ pub(super) struct Entrant {
     /// The latest header of each track: a receiver needs them whenever it goes on air.
     headers: [Option<Input>; Track::COUNT],
     /// When it came, and when it last sent anything.
-    pub(super) spoke: Instant,
+    pub(super) spoke: Duration,
     /// When sound or a picture last came.
-    heard: Option<Instant>,
+    heard: Option<Duration>,
     /// Since when they come without a gap that counts as silence.
-    good_since: Instant,
+    good_since: Duration,
     /// The longest gap of late that it came back from, and when.
-    gap: (Duration, Instant),
+    gap: (Duration, Duration),
     /// The time of the first sound since the last picture.
     sound_since: Option<u32>,
     /// How pictures and sound are coded, as soon as one was seen.
@@ -39,13 +38,17 @@ pub(super) struct Entrant {
 }
 
 impl Entrant {
-    pub(super) fn new(origin: Origin, priority: Priority, fourcc: Vec<String>) -> Self {
-        let now = Instant::now();
+    pub(super) fn new(
+        origin: Origin,
+        priority: Priority,
+        fourcc: Vec<String>,
+        now: Duration,
+    ) -> Self {
         Self {
             origin,
             priority,
             fourcc,
-            headers: [None, None, None],
+            headers: [const { None }; Track::COUNT],
             spoke: now,
             heard: None,
             good_since: now,
@@ -56,7 +59,7 @@ impl Entrant {
     }
 
     /// Takes note of what it sent; true if a receiver can start here.
-    pub(super) fn take(&mut self, input: &Input, now: Instant) -> bool {
+    pub(super) fn take(&mut self, input: &Input, now: Duration) -> bool {
         self.spoke = now;
         if input.is_frame() {
             self.hear(now);
@@ -80,16 +83,16 @@ impl Entrant {
         }
     }
 
-    fn hear(&mut self, now: Instant) {
+    fn hear(&mut self, now: Duration) {
         let Some(before) = self.heard.replace(now) else {
             self.good_since = now;
             return;
         };
-        let gap = now.duration_since(before);
+        let gap = now.saturating_sub(before);
         if SILENT_AFTER < gap {
             self.good_since = now;
         }
-        if self.gap.0 <= gap || GAP_KEPT < now.duration_since(self.gap.1) {
+        if self.gap.0 <= gap || GAP_KEPT < now.saturating_sub(self.gap.1) {
             self.gap = (gap, now);
         }
     }
@@ -108,8 +111,8 @@ impl Entrant {
     }
 
     /// As the director sees it; `None` for what is never chosen.
-    pub(super) fn candidate(&self, number: u64, now: Instant) -> Option<Candidate<'_>> {
-        let is_recent = now.duration_since(self.gap.1) <= GAP_KEPT;
+    pub(super) fn candidate(&self, number: u64, now: Duration) -> Option<Candidate<'_>> {
+        let is_recent = now.saturating_sub(self.gap.1) <= GAP_KEPT;
         let heard = self.heard?;
         (self.origin != Origin::Demo).then_some(Candidate {
             number,
