@@ -1,11 +1,13 @@
 //! One that sends, on air or not: what it would begin with, and how it does.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use lunora_core::domain::Priority;
+use lunora_core::domain::{MediaFacts, Priority};
+use tokio::sync::Notify;
 
 use super::{
     director::{Candidate, SILENT_AFTER},
+    meter::Meter,
     packet::{Input, Role, Track},
     program::DARK_AFTER,
 };
@@ -35,6 +37,9 @@ pub(super) struct Entrant {
     sound_since: Option<u32>,
     /// How pictures and sound are coded, as soon as one was seen.
     codecs: [Option<Codec>; 2],
+    meter: Meter,
+    /// Told when it is to end.
+    evicted: Arc<Notify>,
 }
 
 impl Entrant {
@@ -55,12 +60,15 @@ impl Entrant {
             gap: (Duration::ZERO, now),
             sound_since: None,
             codecs: [None; 2],
+            meter: Meter::default(),
+            evicted: Arc::default(),
         }
     }
 
     /// Takes note of what it sent; true if a receiver can start here.
     pub(super) fn take(&mut self, input: &Input, now: Duration) -> bool {
         self.spoke = now;
+        self.meter.take(input, now);
         if input.is_frame() {
             self.hear(now);
         }
@@ -103,6 +111,27 @@ impl Entrant {
         order
             .into_iter()
             .filter_map(|track| self.headers[track.index()].as_ref())
+    }
+
+    /// Whether sound or a picture came within so long.
+    pub(super) fn is_heard(&self, now: Duration, within: Duration) -> bool {
+        let silence = self.heard.map(|heard| now.saturating_sub(heard));
+        silence.is_some_and(|silence| silence < within)
+    }
+
+    /// What was measured of it.
+    pub(super) fn facts(&self, now: Duration) -> MediaFacts {
+        self.meter.facts(now)
+    }
+
+    /// Bytes of media that it sent.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.meter.bytes()
+    }
+
+    /// Tells whoever feeds it that it is over, once.
+    pub(super) const fn evicted(&self) -> &Arc<Notify> {
+        &self.evicted
     }
 
     /// How pictures and sound are coded.

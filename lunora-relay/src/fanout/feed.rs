@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Notify;
+
 use super::{hub::Hub, packet::Input, switchboard::FLUSH_EVERY};
 use crate::{
     air::{Origin, Switched},
@@ -29,11 +31,16 @@ pub(crate) enum Standing {
 pub(crate) struct Feed {
     hub: Arc<Hub>,
     number: u64,
+    evicted: Arc<Notify>,
 }
 
 impl Feed {
-    pub(super) const fn new(hub: Arc<Hub>, number: u64) -> Self {
-        Self { hub, number }
+    pub(super) const fn new(hub: Arc<Hub>, number: u64, evicted: Arc<Notify>) -> Self {
+        Self {
+            hub,
+            number,
+            evicted,
+        }
     }
 
     /// Sends a message, or has it looked at while another feed is on air.
@@ -84,6 +91,11 @@ impl Feed {
         }
         self.hub.show(on_air, since, codecs);
         Ok(Standing::OnAir)
+    }
+
+    /// Told when the feed is to end, so that one that is silent learns of it, too.
+    pub(crate) fn evicted(&self) -> Arc<Notify> {
+        Arc::clone(&self.evicted)
     }
 
     /// How long what was sent last may wait for more to go out with; `None` if nothing waits.

@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{Priority, SwitchCause},
+    domain::{Fault, Fingerprint, ObservedIngest, Priority, SourceId, SwitchCause},
     port::Clock,
 };
 use tokio::{
@@ -19,7 +19,9 @@ use tokio::{
 };
 use tracing::info;
 
-use super::{entrant::Entrant, feed::Feed, lane::Lane, switchboard::Switchboard, tap::Tap};
+use super::{
+    entrant::Entrant, feed::Feed, lane::Lane, post::Post, switchboard::Switchboard, tap::Tap,
+};
 use crate::{
     air::{Air, Origin, SwitchReason, Switched},
     config::Failover,
@@ -34,10 +36,16 @@ const SILENT_AFTER: Duration = Duration::from_secs(2);
 /// How often silence is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// The same encoder is publishing already.
+/// Why a feed is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("another encoder is publishing")]
-pub(crate) struct InUse;
+pub(crate) enum Refused {
+    /// The same encoder is publishing already.
+    #[error("another encoder is publishing")]
+    InUse,
+    /// There is no such source, or it was removed a moment ago.
+    #[error("there is no such source")]
+    Unknown,
+}
 
 /// Connects the feed that is on air with every lane.
 #[derive(Debug)]
@@ -99,30 +107,90 @@ impl Hub {
         origin: Origin,
         priority: Priority,
         fourcc: Vec<String>,
-    ) -> Result<Feed, InUse> {
+    ) -> Result<Feed, Refused> {
         let now = self.now();
         let mut inner = lock(&self.inner);
         if let Some((number, same)) = inner.feed_of(&origin) {
             if now.saturating_sub(same.spoke) < SILENT_AFTER {
-                return Err(InUse);
+                return Err(Refused::InUse);
             }
             inner.remove(number, now);
         }
+        match &origin {
+            Origin::Source(id) => {
+                let post = inner.posts.get_mut(id).ok_or(Refused::Unknown)?;
+                post.attempt();
+            }
+            Origin::Encoder | Origin::Demo => {}
+        }
         let number = inner.mint();
         let entrant = Entrant::new(origin, priority, fourcc, now);
+        let evicted = Arc::clone(entrant.evicted());
         inner.entrants.insert(number, entrant);
-        Ok(Feed::new(Arc::clone(self), number))
+        Ok(Feed::new(Arc::clone(self), number, evicted))
+    }
+
+    /// Adds a source, or tells it anew. What feeds it stays, and goes by the new priority.
+    pub(crate) fn add(&self, id: &SourceId, priority: Priority, fingerprint: Fingerprint) {
+        let at = self.clock.now();
+        let mut inner = lock(&self.inner);
+        let post = inner.posts.entry(id.clone());
+        let post = post.or_insert_with(|| Post::new(fingerprint, at));
+        post.retell(fingerprint);
+        let origin = Origin::Source(id.clone());
+        let mut feeds = inner.entrants.values_mut();
+        if let Some(feed) = feeds.find(|it| it.origin == origin) {
+            feed.priority = priority;
+        }
+        drop(inner);
+        self.news.tell();
+    }
+
+    /// Removes a source, and ends whatever feeds it. It is no longer pinned.
+    pub(crate) fn remove(&self, id: &SourceId) {
+        let origin = Origin::Source(id.clone());
+        self.evict(&origin);
+        let mut inner = lock(&self.inner);
+        inner.posts.remove(id);
+        let is_pinned = inner.director.pinned() == Some(&origin);
+        drop(inner);
+        if is_pinned {
+            self.pin(None);
+        }
+        self.news.tell();
     }
 
     /// Ends whatever an origin sends.
     pub(crate) fn evict(&self, origin: &Origin) {
+        let now = self.now();
         let mut inner = lock(&self.inner);
-        let number = inner.feed_of(origin).map(|(number, _)| number);
-        if let Some(number) = number {
-            inner.remove(number, self.now());
+        if let Some((number, _)) = inner.feed_of(origin) {
+            inner.remove(number, now);
             drop(inner);
             self.look();
         }
+    }
+
+    /// Says what is wrong with a source, as whoever tries to bring it in found: another attempt.
+    pub(crate) fn fail(&self, id: &SourceId, fault: Fault) {
+        let mut inner = lock(&self.inner);
+        if let Some(post) = inner.posts.get_mut(id) {
+            post.attempt();
+            post.set_fault(Some(fault));
+        }
+        drop(inner);
+        self.look();
+    }
+
+    /// What is seen of every source.
+    pub(crate) fn observe(&self) -> Vec<ObservedIngest> {
+        self.look();
+        lock(&self.inner).observe_posts(self.now())
+    }
+
+    /// Whether a source was added.
+    pub(crate) fn knows(&self, id: &SourceId) -> bool {
+        lock(&self.inner).posts.contains_key(id)
     }
 
     /// Puts an origin on air as soon as it has something to start with, until it is released (rule 28).
@@ -131,6 +199,11 @@ impl Hub {
             self.air.send_modify(|air| air.pinned = origin);
             self.news.tell();
         }
+    }
+
+    /// Which origin is pinned.
+    pub(crate) fn pinned(&self) -> Option<Origin> {
+        lock(&self.inner).director.pinned().cloned()
     }
 
     /// Looks for silence, for ever.
@@ -148,11 +221,16 @@ impl Hub {
         let now = self.now();
         let mut inner = lock(&self.inner);
         inner.decide(now);
-        let Some(was) = inner.give_up(now) else {
-            return;
-        };
+        let is_news = inner.see_posts(now, || self.clock.now());
+        let given_up = inner.give_up(now);
         let idle = inner.idle();
         drop(inner);
+        if is_news {
+            self.news.tell();
+        }
+        let Some(was) = given_up else {
+            return;
+        };
         let at = self.clock.now();
         self.tell(Switched {
             at,

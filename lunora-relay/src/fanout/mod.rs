@@ -7,6 +7,8 @@
 //! - [`lane`]: a queue and the connection it empties into
 //! - [`tap`]: a look at all of it for a reader on another thread, which never holds it up
 //! - [`entrant`]: one that sends, on air or not, and what it would begin with
+//! - [`meter`]: what it sends, measured from headers and counts
+//! - [`post`]: a source that was added, whether or not anybody feeds it
 //! - [`director`]: which of them is to be on air
 //! - [`cut`]: what of the next one is left out where it begins
 //! - [`switchboard`]: who sends, who of them is on air, and the loop from each message to every lane
@@ -20,7 +22,9 @@ mod entrant;
 mod feed;
 mod hub;
 mod lane;
+mod meter;
 mod packet;
+mod post;
 mod program;
 mod queue;
 #[cfg(test)]
@@ -32,7 +36,7 @@ mod tap_tests;
 mod timeline;
 
 pub(crate) use feed::{Evicted, Feed, Standing};
-pub(crate) use hub::{Hub, InUse};
+pub(crate) use hub::{Hub, Refused};
 pub(crate) use lane::{Lane, Moved};
 pub(crate) use packet::{Role, Track};
 pub(crate) use tap::{Tap, TapHandle, TapLimits, TapPacket, TapReader, Tapped, tap};

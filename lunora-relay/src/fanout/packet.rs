@@ -38,7 +38,7 @@ impl Track {
         }
     }
 
-    const fn kind(self) -> MessageKind {
+    pub(super) const fn kind(self) -> MessageKind {
         match self {
             Self::Audio => MessageKind::Audio,
             Self::Video => MessageKind::Video,

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use lunora_core::domain::SwitchCause;
+use jiff::Timestamp;
+use lunora_core::domain::{ObservedIngest, SourceId, SwitchCause};
 
 use super::{
     cut::Cut,
@@ -10,6 +11,7 @@ use super::{
     entrant::Entrant,
     lane::Lane,
     packet::{Input, Packet, Role, Track},
+    post::Post,
     program::Program,
     tap::Tap,
     timeline::Timeline,
@@ -32,6 +34,8 @@ const VACANT_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Switchboard {
     has_demo: bool,
     pub(super) entrants: BTreeMap<u64, Entrant>,
+    /// The sources that were added, and no feed of any other source is let in.
+    pub(super) posts: BTreeMap<SourceId, Post>,
     pub(super) director: Director,
     pub(super) on_air: Option<u64>,
     /// What was on air last, and since when nothing is.
@@ -72,6 +76,7 @@ impl Switchboard {
         Self {
             has_demo,
             entrants: BTreeMap::new(),
+            posts: BTreeMap::new(),
             director: Director::new(rules),
             on_air: None,
             vacant: None,
@@ -147,12 +152,44 @@ impl Switchboard {
         let Some(entrant) = self.entrants.remove(&number) else {
             return;
         };
+        entrant.evicted().notify_one();
+        if let Some(post) = self.post_of(&entrant.origin) {
+            post.ended(entrant.bytes());
+        }
         if self.on_air == Some(number) {
             self.flush();
             self.on_air = None;
             self.vacant = Some((entrant.origin, now));
             self.director.ended();
         }
+    }
+
+    pub(super) fn post_of(&mut self, origin: &Origin) -> Option<&mut Post> {
+        match origin {
+            Origin::Source(id) => self.posts.get_mut(id),
+            Origin::Encoder | Origin::Demo => None,
+        }
+    }
+
+    /// Sees how every source does; true if there is news.
+    pub(super) fn see_posts(&mut self, now: Duration, clock: impl Fn() -> Timestamp) -> bool {
+        let mut is_news = false;
+        for (id, post) in &mut self.posts {
+            let mut all = self.entrants.iter();
+            let feed = all.find(|(_, it)| matches!(&it.origin, Origin::Source(its) if its == id));
+            let is_on_air = feed.is_some_and(|(number, _)| self.on_air == Some(*number));
+            is_news |= post.see(feed.map(|(_, it)| it), is_on_air, now, &clock);
+        }
+        is_news
+    }
+
+    /// What is seen of every source.
+    pub(super) fn observe_posts(&self, now: Duration) -> Vec<ObservedIngest> {
+        let observed = self.posts.iter().map(|(id, post)| {
+            let feed = self.feed_of(&Origin::Source(id.clone()));
+            post.observe(id, feed.map(|(_, it)| it), now)
+        });
+        observed.collect()
     }
 
     /// Whether what was on air last has no successor; returns it once.
