@@ -12,8 +12,11 @@ use std::{
 
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{ObservedOutput, OutputId, OutputSpec, OutputState, Switch},
-    port::Clock,
+    domain::{
+        IngestSpec, ObservedIngest, ObservedOutput, OutputId, OutputSpec, OutputState, SourceId,
+        Switch,
+    },
+    port::{Clock, PortError},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -23,11 +26,13 @@ use tokio::{
 use tracing::{Instrument, error, info, info_span};
 
 use crate::{
+    air::Origin,
     alone::over_and_over,
     demo::Demo,
     ingest::{self, Doorkeeper},
     news::News,
     output::{Health, Surroundings, Wish, keep},
+    sources::{Intake, Prober, Sources},
 };
 
 /// Within which the last goodbye is said.
@@ -40,7 +45,19 @@ pub(crate) enum Command {
     Detach(Vec<OutputId>, oneshot::Sender<()>),
     Retry(Vec<OutputId>, oneshot::Sender<()>),
     Observe(oneshot::Sender<Vec<ObservedOutput>>),
+    Sources(SourceCommand),
     Shutdown(oneshot::Sender<()>),
+}
+
+/// What it is asked to do with what comes in.
+#[derive(Debug)]
+pub(crate) enum SourceCommand {
+    Apply(Vec<IngestSpec>, oneshot::Sender<Vec<Result<(), PortError>>>),
+    Observe(oneshot::Sender<Vec<ObservedIngest>>),
+    /// Answers whether the source is known.
+    Pin(Option<SourceId>, oneshot::Sender<bool>),
+    Pinned(oneshot::Sender<Option<Origin>>),
+    Prober(IngestSpec, oneshot::Sender<Result<Prober, PortError>>),
 }
 
 /// There are as many outputs as there can be.
@@ -52,7 +69,9 @@ pub(crate) struct NoRoom;
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) around: Surroundings,
-    pub(crate) ingest: Option<(std::net::TcpListener, Doorkeeper)>,
+    pub(crate) ingest: Option<(std::net::TcpListener, Arc<Doorkeeper>)>,
+    /// Who brings sources in by SRT.
+    pub(crate) srt: Option<Arc<dyn Intake>>,
     pub(crate) demo: Option<Demo>,
     pub(crate) outputs_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
@@ -83,7 +102,8 @@ struct Engine {
     outputs: BTreeMap<OutputId, Running>,
     /// Detached, with a publish that has not ended yet.
     leaving: BTreeMap<OutputId, Ended>,
-    sources: JoinSet<()>,
+    sources: Sources,
+    feeders: JoinSet<()>,
     bytes_in: u64,
 }
 
@@ -130,19 +150,24 @@ impl Engine {
             ended: Arc::clone(&parts.ended),
             clock: Arc::clone(&parts.clock),
         };
+        let doorkeeper = parts.ingest.as_ref();
+        let doorkeeper = doorkeeper.map(|(_, doorkeeper)| Arc::clone(doorkeeper));
+        let hub = Arc::clone(&parts.around.hub);
+        let sources = Sources::new(hub, doorkeeper, parts.srt.clone());
         let (outputs, leaving) = (BTreeMap::new(), BTreeMap::new());
         Self {
             _end,
             parts,
             outputs,
             leaving,
-            sources: JoinSet::new(),
+            sources,
+            feeders: JoinSet::new(),
             bytes_in: 0,
         }
     }
 
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        self.start_sources();
+        self.start_feeders();
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -166,6 +191,7 @@ impl Engine {
                 Some(Command::Observe(reply)) => {
                     let _ = reply.send(self.observe());
                 }
+                Some(Command::Sources(command)) => self.ask_sources(command),
                 Some(Command::Shutdown(reply)) => {
                     self.shut_down().await;
                     let _ = reply.send(());
@@ -176,20 +202,48 @@ impl Engine {
         }
     }
 
-    fn start_sources(&mut self) {
+    fn ask_sources(&mut self, command: SourceCommand) {
         let hub = &self.parts.around.hub;
+        match command {
+            SourceCommand::Apply(specs, reply) => {
+                let _ = reply.send(self.sources.apply(&specs));
+            }
+            SourceCommand::Observe(reply) => {
+                let _ = reply.send(hub.observe());
+            }
+            SourceCommand::Pin(source, reply) => {
+                let is_known = source.as_ref().is_none_or(|id| hub.knows(id));
+                if is_known {
+                    hub.pin(source.map(Origin::Source));
+                }
+                let _ = reply.send(is_known);
+            }
+            SourceCommand::Pinned(reply) => {
+                let _ = reply.send(hub.pinned());
+            }
+            SourceCommand::Prober(spec, reply) => {
+                let _ = reply.send(self.sources.prober(&spec));
+            }
+        }
+    }
+
+    fn start_feeders(&mut self) {
+        let hub = &self.parts.around.hub;
+        let watched = Arc::clone(hub);
+        let watch = move || Arc::clone(&watched).watch();
+        self.feeders.spawn(over_and_over("the director", watch));
         if let Some(demo) = self.parts.demo.take() {
             let hub = Arc::clone(hub);
             let play = move || {
                 let playing = demo.clone().run(Arc::clone(&hub));
                 playing.instrument(info_span!("demo"))
             };
-            self.sources.spawn(over_and_over("the test stream", play));
+            self.feeders.spawn(over_and_over("the test stream", play));
         }
         let Some((listener, doorkeeper)) = self.parts.ingest.take() else {
             return;
         };
-        let (doorkeeper, hub) = (Arc::new(doorkeeper), Arc::clone(hub));
+        let hub = Arc::clone(hub);
         let admit = move || {
             // A copy, so that the port stays ours and who waits there is let in after all.
             let listener = listener.try_clone();
@@ -201,7 +255,7 @@ impl Engine {
                 }
             }
         };
-        self.sources.spawn(over_and_over("the ingest", admit));
+        self.feeders.spawn(over_and_over("the ingest", admit));
     }
 
     fn apply(&mut self, spec: OutputSpec) -> Result<(), NoRoom> {
@@ -321,7 +375,7 @@ impl Engine {
             .chain(leaving)
             .collect();
         let _ = timeout(SHUTDOWN_MAX, until_ended(all)).await;
-        self.sources.abort_all();
+        self.feeders.abort_all();
     }
 }
 

@@ -15,6 +15,7 @@
 //! - [`wire`] is RTMP and FLV as bytes and values, without a socket.
 //! - [`sink`] is a receiver: it shows what arrives, and can misbehave for tests.
 
+mod air;
 mod alone;
 mod config;
 mod demo;
@@ -22,6 +23,7 @@ mod dial;
 mod engine;
 mod fanout;
 mod ingest;
+mod ingests;
 mod lobby;
 mod lock;
 mod news;
@@ -30,12 +32,15 @@ mod program;
 mod relay;
 mod router;
 pub mod sink;
+mod sources;
 mod tls;
 mod transport;
 pub mod wire;
 
-pub use config::{Idle, Ingest, RelayConfig, StartError};
+pub use air::{Air, Origin, SwitchReason, Switched};
+pub use config::{Failover, Idle, Ingest, RelayConfig, StartError};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
+pub use ingests::RelayIngests;
 pub use program::{OnAir, Program};
 pub use relay::Relay;
 pub use router::RelayRouter;

@@ -7,17 +7,20 @@ use std::{
 };
 
 use jiff::Timestamp;
+use lunora_core::port::Clock;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
 use crate::{
+    air::Air,
     config::{Idle, Ingest, RelayConfig, StartError},
     demo::Demo,
     engine::{self, Command, Parts},
     fanout::Hub,
     ingest::Doorkeeper,
+    ingests::RelayIngests,
     news::News,
     output::{Caller, Crowd, Surroundings},
     program::{OnAir, Program, ProgramFacts},
@@ -36,6 +39,8 @@ pub struct Relay {
     commands: mpsc::Sender<Command>,
     news: watch::Receiver<u64>,
     facts: watch::Receiver<ProgramFacts>,
+    air: watch::Receiver<Air>,
+    clock: Arc<dyn Clock>,
     input_rate: watch::Receiver<Option<u64>>,
     ended: Arc<OnceLock<Timestamp>>,
     ingest: Option<SocketAddr>,
@@ -58,10 +63,15 @@ impl Relay {
         let address = address.transpose().map_err(StartError::System)?;
 
         let (clock, news) = (config.clock, News::new());
-        let hub = Hub::new(demo.is_some(), Arc::clone(&clock), news.clone());
+        let hub = Hub::new(
+            demo.is_some(),
+            config.failover,
+            Arc::clone(&clock),
+            news.clone(),
+        );
         let hub = Arc::new(hub);
         // The data plane alone can send these, so they close when it ends.
-        let (facts, changes) = (hub.facts(), news.subscribe());
+        let (facts, air, changes) = (hub.facts(), hub.air(), news.subscribe());
         let (input_rate, input_rates) = watch::channel(None);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let caller = Caller {
@@ -79,8 +89,9 @@ impl Relay {
             outputs_max,
             around,
             ingest,
+            srt: None,
             demo,
-            clock,
+            clock: Arc::clone(&clock),
             news,
             input_rate,
             ended: Arc::clone(&ended),
@@ -90,6 +101,8 @@ impl Relay {
             commands,
             news: changes,
             facts,
+            air,
+            clock,
             input_rate: input_rates,
             ended,
             ingest: address,
@@ -101,6 +114,18 @@ impl Relay {
     #[must_use]
     pub fn router(&self) -> RelayRouter {
         RelayRouter::new(self.commands.clone(), self.outputs_max)
+    }
+
+    /// The port through which sources are taken in and pinned, and a probe that looks at them.
+    #[must_use]
+    pub fn ingests(&self) -> RelayIngests {
+        RelayIngests::new(self.commands.clone(), Arc::clone(&self.clock))
+    }
+
+    /// What is on air and what is pinned, and every switch as it happens.
+    #[must_use]
+    pub fn air(&self) -> watch::Receiver<Air> {
+        self.air.clone()
     }
 
     /// Changes whenever the state or a fault of any output does, or what is on air. What it counts means nothing.
@@ -153,11 +178,11 @@ impl Drop for Relay {
     }
 }
 
-fn listen(ingest: &Ingest) -> Result<(std::net::TcpListener, Doorkeeper), StartError> {
+fn listen(ingest: &Ingest) -> Result<(std::net::TcpListener, Arc<Doorkeeper>), StartError> {
     let address = ingest.address;
     let failed = |source| StartError::Listen { address, source };
     let listener = std::net::TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let doorkeeper = Doorkeeper::new(&ingest.publish_key).map_err(StartError::System)?;
-    Ok((listener, doorkeeper))
+    Ok((listener, Arc::new(doorkeeper)))
 }

@@ -1,8 +1,6 @@
 //! Who is on air, and the loop from each message to every lane.
 
 use std::{
-    collections::BTreeMap,
-    iter,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -10,94 +8,64 @@ use std::{
     time::Duration,
 };
 
-use lunora_core::port::Clock;
-use tokio::{sync::watch, time::Instant};
+use jiff::Timestamp;
+use lunora_core::{
+    domain::{Fault, Fingerprint, ObservedIngest, Priority, SourceId, SwitchCause},
+    port::Clock,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tracing::info;
 
 use super::{
-    lane::Lane,
-    packet::{Input, Packet, Role, Track},
-    program::{DARK_AFTER, Program},
-    timeline::Timeline,
+    entrant::Entrant, feed::Feed, lane::Lane, post::Post, switchboard::Switchboard, tap::Tap,
 };
 use crate::{
+    air::{Air, Origin, SwitchReason, Switched},
+    config::Failover,
     lock::lock,
     news::News,
     program::{OnAir, ProgramFacts},
-    wire::{message::Message, tag::Codec},
+    wire::tag::Codec,
 };
 
-/// Audio that waits for a picture to go out with waits no longer, in milliseconds.
-const FLUSH_EVERY: u64 = 50;
 /// An encoder that sent nothing for this long is replaced by one that comes now.
 const SILENT_AFTER: Duration = Duration::from_secs(2);
+/// How often silence is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Where a feed may go on air.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// While no encoder is there.
-    Demo,
-    /// Before everything else.
-    Encoder,
+/// Why a feed is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// The same encoder is publishing already.
+    #[error("another encoder is publishing")]
+    InUse,
+    /// There is no such source, or it was removed a moment ago.
+    #[error("there is no such source")]
+    Unknown,
 }
-
-/// Another encoder is publishing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("another encoder is publishing")]
-pub(crate) struct InUse;
-
-/// Another feed has taken this one's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("another encoder has taken over")]
-pub(crate) struct Replaced;
 
 /// Connects the feed that is on air with every lane.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    inner: Mutex<Inner>,
+    pub(super) inner: Mutex<Switchboard>,
     facts: watch::Sender<ProgramFacts>,
+    air: watch::Sender<Air>,
     bytes_in: AtomicU64,
     started: Instant,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     news: News,
-}
-
-#[derive(Debug)]
-struct Inner {
-    has_demo: bool,
-    /// The encoder that may publish, and when it last sent something.
-    encoder: Option<(u64, Instant)>,
-    on_air: Option<u64>,
-    minted: u64,
-    /// The enhanced codecs that the encoder on air announced.
-    fourcc: Vec<String>,
-    timeline: Timeline,
-    /// The time of the last packet of each track.
-    last: [u64; Track::COUNT],
-    flushed: u64,
-    /// Whether something was handed to the lanes that they have not written yet.
-    held: bool,
-    program: Program,
-    lanes: BTreeMap<u64, Arc<Lane>>,
 }
 
 impl Hub {
     /// With nothing on air; with a demo, it is as good as on air from now on.
-    pub(crate) fn new(has_demo: bool, clock: Arc<dyn Clock>, news: News) -> Self {
-        let inner = Inner {
-            has_demo,
-            encoder: None,
-            on_air: None,
-            minted: 0,
-            fourcc: Vec::new(),
-            timeline: Timeline::default(),
-            last: [0; Track::COUNT],
-            flushed: 0,
-            held: false,
-            program: Program::default(),
-            lanes: BTreeMap::new(),
-        };
+    pub(crate) fn new(has_demo: bool, rules: Failover, clock: Arc<dyn Clock>, news: News) -> Self {
+        let inner = Switchboard::new(has_demo, rules);
         Self {
             facts: watch::Sender::new(ProgramFacts::new(inner.idle(), clock.now())),
+            air: watch::Sender::default(),
             inner: Mutex::new(inner),
             bytes_in: AtomicU64::new(0),
             started: Instant::now(),
@@ -111,9 +79,19 @@ impl Hub {
         self.facts.subscribe()
     }
 
-    /// Bytes of media that came in so far.
+    /// Who is on air, and every switch.
+    pub(crate) fn air(&self) -> watch::Receiver<Air> {
+        self.air.subscribe()
+    }
+
+    /// Bytes of media that went on air so far.
     pub(crate) fn bytes_in(&self) -> u64 {
         self.bytes_in.load(Relaxed)
+    }
+
+    /// Counts bytes of media that go on air.
+    pub(super) fn count(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Relaxed);
     }
 
     /// The enhanced codecs that the source announced, as fourCC.
@@ -121,36 +99,172 @@ impl Hub {
         lock(&self.inner).fourcc.clone()
     }
 
-    /// Lets the demo or an encoder send. Of two encoders, the one that is sending stays; one that
-    /// has gone silent makes room, as the newcomer is most likely the same one come back.
-    pub(crate) fn feed(self: &Arc<Self>, place: Place, fourcc: Vec<String>) -> Result<Feed, InUse> {
+    /// Lets an origin send, and chooses by its priority when it goes on air. Of two feeds of one
+    /// origin, the one that is sending stays; one that has gone silent makes room, as the newcomer
+    /// is most likely the same encoder come back.
+    pub(crate) fn feed(
+        self: &Arc<Self>,
+        origin: Origin,
+        priority: Priority,
+        fourcc: Vec<String>,
+    ) -> Result<Feed, Refused> {
+        let now = self.now();
         let mut inner = lock(&self.inner);
-        let now = Instant::now();
-        let is_sending = |(_, sent): &(u64, Instant)| now.duration_since(*sent) < SILENT_AFTER;
-        if place == Place::Encoder && inner.encoder.as_ref().is_some_and(is_sending) {
-            return Err(InUse);
+        if let Some((number, same)) = inner.feed_of(&origin) {
+            if now.saturating_sub(same.spoke) < SILENT_AFTER {
+                return Err(Refused::InUse);
+            }
+            inner.remove(number, now);
         }
-        inner.minted += 1;
-        let number = inner.minted;
-        if place == Place::Encoder {
-            inner.encoder = Some((number, now));
+        match &origin {
+            Origin::Source(id) => {
+                let post = inner.posts.get_mut(id).ok_or(Refused::Unknown)?;
+                post.attempt();
+            }
+            Origin::Encoder | Origin::Demo => {}
         }
-        Ok(Feed {
-            hub: Arc::clone(self),
-            number,
-            place,
-            fourcc,
-            was_on_air: false,
-            opening: Default::default(),
-            sound_since: None,
-        })
+        let number = inner.mint();
+        let entrant = Entrant::new(origin, priority, fourcc, now);
+        let evicted = Arc::clone(entrant.evicted());
+        inner.entrants.insert(number, entrant);
+        Ok(Feed::new(Arc::clone(self), number, evicted))
+    }
+
+    /// Adds a source, or tells it anew. What feeds it stays, and goes by the new priority.
+    pub(crate) fn add(&self, id: &SourceId, priority: Priority, fingerprint: Fingerprint) {
+        let at = self.clock.now();
+        let mut inner = lock(&self.inner);
+        let post = inner.posts.entry(id.clone());
+        let post = post.or_insert_with(|| Post::new(fingerprint, at));
+        post.retell(fingerprint);
+        let origin = Origin::Source(id.clone());
+        let mut feeds = inner.entrants.values_mut();
+        if let Some(feed) = feeds.find(|it| it.origin == origin) {
+            feed.priority = priority;
+        }
+        drop(inner);
+        self.news.tell();
+    }
+
+    /// Removes a source, and ends whatever feeds it. It is no longer pinned.
+    pub(crate) fn remove(&self, id: &SourceId) {
+        let origin = Origin::Source(id.clone());
+        self.evict(&origin);
+        let mut inner = lock(&self.inner);
+        inner.posts.remove(id);
+        let is_pinned = inner.director.pinned() == Some(&origin);
+        drop(inner);
+        if is_pinned {
+            self.pin(None);
+        }
+        self.news.tell();
+    }
+
+    /// Ends whatever an origin sends.
+    pub(crate) fn evict(&self, origin: &Origin) {
+        let now = self.now();
+        let mut inner = lock(&self.inner);
+        if let Some((number, _)) = inner.feed_of(origin) {
+            inner.remove(number, now);
+            drop(inner);
+            self.look();
+        }
+    }
+
+    /// Says what is wrong with a source, as whoever tries to bring it in found: another attempt.
+    pub(crate) fn fail(&self, id: &SourceId, fault: Fault) {
+        let mut inner = lock(&self.inner);
+        if let Some(post) = inner.posts.get_mut(id) {
+            post.attempt();
+            post.set_fault(Some(fault));
+        }
+        drop(inner);
+        self.look();
+    }
+
+    /// What is seen of every source.
+    pub(crate) fn observe(&self) -> Vec<ObservedIngest> {
+        self.look();
+        lock(&self.inner).observe_posts(self.now())
+    }
+
+    /// Whether a source was added.
+    pub(crate) fn knows(&self, id: &SourceId) -> bool {
+        lock(&self.inner).posts.contains_key(id)
+    }
+
+    /// Puts an origin on air as soon as it has something to start with, until it is released (rule 28).
+    pub(crate) fn pin(&self, origin: Option<Origin>) {
+        if lock(&self.inner).director.pin(origin.clone()) {
+            self.air.send_modify(|air| air.pinned = origin);
+            self.news.tell();
+        }
+    }
+
+    /// Which origin is pinned.
+    pub(crate) fn pinned(&self) -> Option<Origin> {
+        lock(&self.inner).director.pinned().cloned()
+    }
+
+    /// Looks for silence, for ever.
+    pub(crate) async fn watch(self: Arc<Self>) {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.look();
+        }
+    }
+
+    /// Decides, and notes if nothing is on air any more, nor about to be.
+    pub(super) fn look(&self) {
+        let now = self.now();
+        let mut inner = lock(&self.inner);
+        inner.decide(now);
+        let is_news = inner.see_posts(now, || self.clock.now());
+        let given_up = inner.give_up(now);
+        let idle = inner.idle();
+        drop(inner);
+        if is_news {
+            self.news.tell();
+        }
+        let Some(was) = given_up else {
+            return;
+        };
+        let at = self.clock.now();
+        self.tell(Switched {
+            at,
+            from: Some(was),
+            to: None,
+            cause: SwitchCause::Automatic,
+            reason: SwitchReason::Ended,
+            gap: None,
+            waited: Duration::ZERO,
+        });
+        self.show(idle, Some(at), [None; 2]);
+    }
+
+    /// On a clock that cannot jump, since the hub began.
+    pub(super) fn now(&self) -> Duration {
+        Instant::now().duration_since(self.started)
+    }
+
+    pub(super) fn tell(&self, switched: Switched) {
+        let name = |origin: &Option<Origin>| {
+            let named = origin.as_ref().map(ToString::to_string);
+            named.unwrap_or_else(|| "nothing".to_owned())
+        };
+        let gap = switched.gap.map(|gap| gap.as_millis());
+        let (from, to) = (name(&switched.from), name(&switched.to));
+        info!(from, to, gap, "on air: {}", switched.reason);
+        self.air.send_modify(|air| air.add(switched));
+        self.news.tell();
     }
 
     /// Sends a lane all that comes, beginning with what newcomers get.
     pub(crate) fn join(&self, lane: &Arc<Lane>) -> u64 {
         let mut inner = lock(&self.inner);
-        inner.minted += 1;
-        let number = inner.minted;
+        let number = inner.mint();
         lane.join(&inner.program);
         inner.lanes.insert(number, Arc::clone(lane));
         number
@@ -161,196 +275,17 @@ impl Hub {
         lock(&self.inner).lanes.remove(&number);
     }
 
-    fn show(&self, on_air: OnAir, begins: bool, codecs: [Option<Codec>; 2]) {
-        let now = || self.clock.now();
-        let update = |facts: &mut ProgramFacts| facts.update(on_air, begins, codecs, now);
+    /// Hands all that comes to a reader on another thread, too.
+    pub(crate) fn attach(&self, tap: Tap) {
+        lock(&self.inner).tap = Some(tap);
+    }
+
+    /// Shows what is on air: since then, if it has just begun.
+    pub(super) fn show(&self, on_air: OnAir, begun: Option<Timestamp>, codecs: [Option<Codec>; 2]) {
+        let now = || begun.unwrap_or_else(|| self.clock.now());
+        let update = |facts: &mut ProgramFacts| facts.update(on_air, begun.is_some(), codecs, now);
         if self.facts.send_if_modified(update) {
             self.news.tell();
-        }
-    }
-}
-
-impl Inner {
-    const fn idle(&self) -> OnAir {
-        if self.has_demo {
-            OnAir::Demo
-        } else {
-            OnAir::Nothing
-        }
-    }
-
-    fn publish(&mut self, input: &Input, now: Duration) {
-        let track = input.track.index();
-        let previous = self.last[track];
-        let time = match (input.track, input.role) {
-            (Track::Data, _) => self.timeline.newest().max(previous),
-            (_, Role::Key | Role::Frame) => self
-                .timeline
-                .place(track, input.timestamp, now)
-                .max(previous),
-            // A header's own time is often zero, or that of a frame which is not there yet.
-            (_, Role::Header | Role::Extra) => previous,
-        };
-        self.last[track] = time;
-        let packet = Packet::new(input, time, previous);
-        self.program.take(&packet);
-
-        let flush = packet.track == Track::Video || self.flushed + FLUSH_EVERY <= time;
-        if flush {
-            self.flushed = time;
-        }
-        self.held = !flush;
-        for lane in self.lanes.values() {
-            lane.offer(&packet, &self.program, flush);
-        }
-    }
-
-    fn flush(&mut self) {
-        if std::mem::take(&mut self.held) {
-            self.lanes.values().for_each(|lane| lane.flush());
-        }
-    }
-}
-
-/// The right to send. Dropping it ends what was sent.
-#[derive(Debug)]
-pub(crate) struct Feed {
-    hub: Arc<Hub>,
-    number: u64,
-    place: Place,
-    fourcc: Vec<String>,
-    was_on_air: bool,
-    /// Headers that wait for the frame with which the feed goes on air.
-    opening: [Option<Input>; Track::COUNT],
-    /// The time of the first sound since the last picture, while it waits for a keyframe.
-    sound_since: Option<u32>,
-}
-
-impl Feed {
-    /// Sends a message, or keeps it until there is something to start with.
-    pub(crate) fn send(&mut self, message: Message) -> Result<(), Replaced> {
-        let Some(input) = Input::new(message) else {
-            return Ok(());
-        };
-        let now = Instant::now();
-        let mut inner = lock(&self.hub.inner);
-        self.hold(&mut inner, now)?;
-        self.hub.bytes_in.fetch_add(input.len() as u64, Relaxed);
-        let begins = inner.on_air != Some(self.number);
-        if begins {
-            if self.was_on_air {
-                // Its headers were sent and are forgotten: it has to begin anew.
-                return Err(Replaced);
-            }
-            if !self.opens(&input) && !lacks_pictures(&mut self.sound_since, &input) {
-                if input.role == Role::Header {
-                    let track = input.track.index();
-                    self.opening[track] = Some(input);
-                }
-                return Ok(());
-            }
-            self.was_on_air = true;
-            inner.on_air = Some(self.number);
-            inner.fourcc.clone_from(&self.fourcc);
-            inner.timeline.restart();
-            inner.program.restart();
-            if input.track == Track::Audio {
-                // A header of pictures may be there; of pictures there is none in sight.
-                inner.program.expect_no_picture();
-            }
-        }
-        let codec_of = |track: Track, opening: &[Option<Input>; Track::COUNT]| {
-            let header = opening[track.index()].as_ref().map(|input| input.codec);
-            let shows = input.track == track && input.role != Role::Extra;
-            header.or_else(|| shows.then_some(input.codec))
-        };
-        let codecs = [
-            codec_of(Track::Video, &self.opening),
-            codec_of(Track::Audio, &self.opening),
-        ];
-        let [audio, video, data] = std::mem::take(&mut self.opening);
-        let opening = [data, video, audio].into_iter().flatten();
-        let elapsed = now.duration_since(self.hub.started);
-        for input in opening.chain(iter::once(input)) {
-            inner.publish(&input, elapsed);
-        }
-        drop(inner);
-        let on_air = match self.place {
-            Place::Demo => OnAir::Demo,
-            Place::Encoder => OnAir::Encoder,
-        };
-        self.hub.show(on_air, begins, codecs);
-        Ok(())
-    }
-
-    /// How long what was sent last may wait for more to go out with; `None` if nothing waits.
-    pub(crate) fn patience(&self) -> Option<Duration> {
-        lock(&self.hub.inner)
-            .held
-            .then_some(Duration::from_millis(FLUSH_EVERY))
-    }
-
-    /// Sends on what waits.
-    pub(crate) fn flush(&self) {
-        lock(&self.hub.inner).flush();
-    }
-
-    /// Whether the feed may still send.
-    fn hold(&self, inner: &mut Inner, now: Instant) -> Result<(), Replaced> {
-        match (self.place, &mut inner.encoder) {
-            (Place::Encoder, Some((number, sent))) if *number == self.number => *sent = now,
-            (Place::Encoder, _) => return Err(Replaced),
-            (Place::Demo, encoder) => {
-                let encoder = encoder.as_ref().map(|(number, _)| *number);
-                if encoder.is_some() && inner.on_air == encoder {
-                    return Err(Replaced);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a feed can go on air with this: a receiver can start here.
-    fn opens(&self, input: &Input) -> bool {
-        let has_video = self.opening[Track::Video.index()].is_some();
-        match input.role {
-            Role::Key => true,
-            Role::Frame => input.track == Track::Audio && !has_video,
-            Role::Header | Role::Extra => false,
-        }
-    }
-}
-
-/// Whether so much sound came without a picture, since the time noted, that none is to be waited for.
-fn lacks_pictures(sound_since: &mut Option<u32>, input: &Input) -> bool {
-    match (input.track, input.role) {
-        (Track::Video, Role::Frame) => *sound_since = None,
-        (Track::Audio, Role::Frame) => {
-            let since = *sound_since.get_or_insert(input.timestamp);
-            let waited = u64::from(input.timestamp.wrapping_sub(since));
-            // Half of all numbers are ahead, the other half behind.
-            return (DARK_AFTER..1 << 31).contains(&waited);
-        }
-        _ => {}
-    }
-    false
-}
-
-impl Drop for Feed {
-    fn drop(&mut self) {
-        let mut inner = lock(&self.hub.inner);
-        if inner
-            .encoder
-            .is_some_and(|(number, _)| number == self.number)
-        {
-            inner.encoder = None;
-        }
-        if inner.on_air == Some(self.number) {
-            inner.flush();
-            inner.on_air = None;
-            let idle = inner.idle();
-            drop(inner);
-            self.hub.show(idle, false, [None; 2]);
         }
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::wire::{
     chunk::{self, Header},
+    coded::{Coded, coded},
     data_frame,
     message::{Message, MessageKind},
     tag::{self, Codec},
@@ -37,7 +38,7 @@ impl Track {
         }
     }
 
-    const fn kind(self) -> MessageKind {
+    pub(super) const fn kind(self) -> MessageKind {
         match self {
             Self::Audio => MessageKind::Audio,
             Self::Video => MessageKind::Video,
@@ -74,6 +75,8 @@ pub(crate) struct Input {
     pub(crate) role: Role,
     pub(crate) codec: Codec,
     pub(crate) timestamp: u32,
+    /// How long after its time it is shown, in milliseconds.
+    pub(crate) composition: i32,
     payload: Bytes,
 }
 
@@ -94,6 +97,13 @@ impl Input {
             Track::Video if info.keyframe => Role::Key,
             _ => Role::Frame,
         };
+        let composition = match track {
+            Track::Video => match coded(message.kind, &message.payload) {
+                Some((_, Coded::Frame { composition, .. })) => composition,
+                _ => 0,
+            },
+            Track::Audio | Track::Data => 0,
+        };
         let payload = match track {
             Track::Data => data_frame::wrap(&message.payload),
             _ => message.payload,
@@ -104,12 +114,23 @@ impl Input {
             role,
             codec,
             timestamp,
+            composition,
             payload,
         })
     }
 
     pub(crate) const fn len(&self) -> usize {
         self.payload.len()
+    }
+
+    /// What it says: an audio or video tag, or data as outputs get it.
+    pub(crate) const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// Audio or video that is no header.
+    pub(crate) const fn is_frame(&self) -> bool {
+        matches!(self.role, Role::Key | Role::Frame)
     }
 }
 
@@ -197,7 +218,7 @@ impl Packet {
         (None, chunk::whole(csid, &message, chunk::CHUNK_SIZE))
     }
 
-    fn payload(&self) -> Bytes {
+    pub(super) fn payload(&self) -> Bytes {
         let chunk = chunk::CHUNK_SIZE as usize;
         let parts = self.body.chunks(chunk + 1);
         parts

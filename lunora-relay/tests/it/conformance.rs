@@ -34,3 +34,63 @@ impl Fixture for Playing {
 }
 
 lunora_testkit::output_router_conformance!(Playing);
+
+/// A relay that lets encoders in, of which there are none.
+struct Listening(Relay);
+
+impl Listening {
+    fn start() -> Self {
+        Self(Relay::start(Stage::config(Idle::Nothing, None)).unwrap())
+    }
+}
+
+struct Taking {
+    _relay: Listening,
+    ingests: RelayIngests,
+}
+
+impl Fixture for Taking {
+    type Port = dyn IngestController;
+
+    async fn set_up() -> Self {
+        let relay = Listening::start();
+        let ingests = relay.0.ingests();
+        Self {
+            _relay: relay,
+            ingests,
+        }
+    }
+
+    fn port(&self) -> &Self::Port {
+        &self.ingests
+    }
+}
+
+lunora_testkit::ingest_controller_conformance!(Taking);
+
+struct Probing {
+    _relay: Listening,
+    engine: Engine,
+}
+
+impl Fixture for Probing {
+    type Port = Engine;
+
+    async fn set_up() -> Self {
+        let relay = Listening::start();
+        let engine = Engine {
+            probe: Arc::new(relay.0.ingests()),
+            ingests: Arc::new(relay.0.ingests()),
+        };
+        Self {
+            _relay: relay,
+            engine,
+        }
+    }
+
+    fn port(&self) -> &Self::Port {
+        &self.engine
+    }
+}
+
+lunora_testkit::source_probe_conformance!(Probing);
