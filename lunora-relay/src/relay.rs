@@ -19,7 +19,8 @@ use crate::{
     fanout::Hub,
     ingest::Doorkeeper,
     news::News,
-    output::{Caller, Crowd, Surroundings},
+    output::{Caller, Crowd, Names, Surroundings},
+    probe::RelayProbe,
     program::{OnAir, Program, ProgramFacts},
     router::RelayRouter,
     tls::Tls,
@@ -40,6 +41,7 @@ pub struct Relay {
     ended: Arc<OnceLock<Timestamp>>,
     ingest: Option<SocketAddr>,
     outputs_max: usize,
+    probe: RelayProbe,
 }
 
 impl Relay {
@@ -68,7 +70,9 @@ impl Relay {
             policy: config.policy,
             resolver: config.resolver,
             tls,
+            names: Names::default(),
         };
+        let probe = RelayProbe::new(&caller, Arc::clone(&clock));
         let around = Surroundings {
             hub,
             caller,
@@ -94,6 +98,7 @@ impl Relay {
             ended,
             ingest: address,
             outputs_max,
+            probe,
         })
     }
 
@@ -101,6 +106,12 @@ impl Relay {
     #[must_use]
     pub fn router(&self) -> RelayRouter {
         RelayRouter::new(self.commands.clone(), self.outputs_max)
+    }
+
+    /// The port through which destinations are tested, by who asks and not by the data plane.
+    #[must_use]
+    pub fn probe(&self) -> RelayProbe {
+        self.probe.clone()
     }
 
     /// Changes whenever the state or a fault of any output does, or what is on air. What it counts means nothing.

@@ -67,6 +67,7 @@ struct ProgressView {
     reconnects: u32,
     bitrate_bps: Option<u64>,
     last_progress: Option<Iso>,
+    publishing_since: Option<Iso>,
 }
 
 impl<'a> From<&'a Entry> for DestinationView<'a> {
@@ -133,6 +134,7 @@ impl From<&Progress> for ProgressView {
             reconnects: progress.reconnects,
             bitrate_bps: progress.bitrate_bps,
             last_progress: progress.last_progress.map(Iso),
+            publishing_since: progress.publishing_since.map(Iso),
         }
     }
 }

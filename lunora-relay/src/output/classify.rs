@@ -43,6 +43,8 @@ pub(crate) enum Trouble {
     Closed(&'static str),
     /// The far end takes nothing any more.
     Wedged,
+    /// There is no stream key to publish under.
+    NoKey,
     /// The operating system has no randomness.
     Random,
     /// A bug here ended the output.
@@ -136,6 +138,10 @@ impl Trouble {
             Self::Wedged => {
                 let text = "the far end took no byte for 15 s";
                 Verdict::new(Code::Wedged, Class::Transient, text)
+            }
+            Self::NoKey => {
+                let text = "it has no stream key";
+                Verdict::new(Code::Invalid, Class::Actionable, text)
             }
             Self::Random => {
                 let text = "the operating system gives no random bytes";

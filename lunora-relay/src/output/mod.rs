@@ -6,6 +6,7 @@
 //! - [`connect`]: from a target to an accepted publish
 //! - [`crowd`]: many that begin at once are spread
 //! - [`evidence`]: whether media moves
+//! - [`held`]: the names that are published under
 //! - [`health`]: what is shown of an output
 //! - [`keeper`]: what a panic of an output ends
 //! - [`task`]: the states and what moves an output from one to the next
@@ -17,11 +18,14 @@ mod connect;
 mod crowd;
 mod evidence;
 mod health;
+mod held;
 mod keeper;
 mod task;
 
-pub(crate) use connect::Caller;
+pub(crate) use classify::Trouble;
+pub(crate) use connect::{Caller, part};
 pub(crate) use crowd::Crowd;
 pub(crate) use health::Health;
+pub(crate) use held::Names;
 pub(crate) use keeper::keep;
 pub(crate) use task::{Surroundings, Wish};

@@ -18,7 +18,7 @@ use super::{
     backoff::{Backoff, random},
     chatter::Chatter,
     classify::Trouble,
-    connect::{Caller, Published, trouble_in},
+    connect::{Caller, GOODBYE_MAX, Published, part, trouble_in},
     crowd::Crowd,
     evidence::{DOUBTED_AFTER, Evidence},
     health::Health,
@@ -35,8 +35,6 @@ const LINGER: Duration = Duration::from_secs(20);
 pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 /// How long the far end remembers a session that broke, at the most.
 const REMEMBERED: Duration = Duration::from_secs(120);
-/// How long a goodbye may take.
-const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// What an output is to do.
 #[derive(Clone, Debug)]
@@ -233,11 +231,13 @@ impl Output {
             transport,
             mut session,
             stream_id,
+            held: _held,
         } = match published {
             Ok(published) => published,
             Err(trouble) => return End::Trouble(trouble),
         };
         debug!("the far end accepted the publish");
+        self.health.begin_publish();
         if self.lately_live.is_some() && again {
             self.health.count_reconnect();
         }
@@ -245,6 +245,7 @@ impl Output {
         let joined = Joined::new(&self.around.hub, &lane);
         let end = self.carry(spec, &lane, &mut session).await;
         drop(joined);
+        self.health.end_publish();
         // What was asked for while it went well has been granted.
         self.heard = self.wish.borrow().retries;
         match end {
@@ -400,14 +401,8 @@ async fn say_goodbye(lane: &Lane, session: &mut ClientSession) -> bool {
         // With no room for it, what comes next breaks off in the middle, which is one end too.
         let _ = lane.interject(bytes);
     }
-    let goodbye = async {
-        lane.drained().await?;
-        lane.transport().end().await?;
-        let mut buffer = [0; 1024];
-        while lane.transport().read(&mut buffer).await? != 0 {}
-        std::io::Result::Ok(())
-    };
-    let both = matches!(timeout(GOODBYE_MAX, goodbye).await, Ok(Ok(())));
+    let goodbye = async { lane.drained().await.is_ok() && part(lane.transport()).await };
+    let both = timeout(GOODBYE_MAX, goodbye).await.unwrap_or(false);
     debug!(both, "ended; the far end too if both");
     both
 }
@@ -432,6 +427,7 @@ mod tests {
     use crate::{
         dial::{DialPolicy, Resolver},
         news::News,
+        output::Names,
         tls::Tls,
     };
 
@@ -481,6 +477,7 @@ mod tests {
                 open: open.subscribe(),
             }),
             tls: Tls::new(None).unwrap(),
+            names: Names::default(),
         };
         let around = Surroundings {
             hub: Arc::new(Hub::new(true, Arc::clone(&clock) as _, news.clone())),
