@@ -34,6 +34,8 @@ mod router;
 pub mod sink;
 mod tls;
 mod transport;
+#[cfg(test)]
+mod trials;
 pub mod wire;
 
 pub use config::{Idle, Ingest, RelayConfig, StartError};

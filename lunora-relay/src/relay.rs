@@ -50,6 +50,22 @@ impl Relay {
     /// That thread logs through `tracing`, so the subscriber must not block: one that waits for a
     /// full disk or a stopped terminal stops every output with it. Give it a non-blocking writer.
     pub fn start(config: RelayConfig) -> Result<Self, StartError> {
+        Self::start_by(config, engine::start)
+    }
+
+    /// Starts on the current runtime, for tests in virtual time.
+    #[cfg(test)]
+    pub(crate) fn start_here(config: RelayConfig) -> Result<Self, StartError> {
+        Self::start_by(config, |parts, inbox| {
+            tokio::spawn(engine::run(parts, inbox));
+            Ok(())
+        })
+    }
+
+    fn start_by(
+        config: RelayConfig,
+        run: impl FnOnce(Parts, mpsc::Receiver<Command>) -> std::io::Result<()>,
+    ) -> Result<Self, StartError> {
         let tls = Tls::new(config.certificates.as_deref())?;
         let demo = match config.idle {
             Idle::Demo => Some(Demo::load()?),
@@ -89,7 +105,7 @@ impl Relay {
             input_rate,
             ended: Arc::clone(&ended),
         };
-        engine::start(parts, inbox).map_err(StartError::System)?;
+        run(parts, inbox).map_err(StartError::System)?;
         Ok(Self {
             commands,
             news: changes,

@@ -253,7 +253,12 @@ async fn name_application(
         if let Some(bytes) = output {
             transport.write_all(&bytes).await.map_err(Trouble::Broken)?;
         }
-        let input = read(&transport, &mut buffer, "before it accepted the application").await?;
+        let input = read(
+            &transport,
+            &mut buffer,
+            "before it accepted the application",
+        )
+        .await?;
         output = chatter
             .answer(&mut session, input)
             .map_err(Trouble::Session)?;

@@ -119,6 +119,22 @@ impl Health {
         self.news.tell();
     }
 
+    /// Shows what is wrong with a publish that goes on.
+    pub(super) fn warn(&self, verdict: &Verdict) {
+        let mut shown = lock(&self.shown);
+        let Verdict {
+            code, class, text, ..
+        } = verdict;
+        let fault = Fault::new(*code, *class, text.as_str(), self.clock.now());
+        if shown.fault.as_ref().is_some_and(|it| it.is_like(&fault)) {
+            return;
+        }
+        shown.fault = Some(fault.clone());
+        shown.last_fault = Some(fault);
+        drop(shown);
+        self.news.tell();
+    }
+
     /// Forgets what is wrong: it was so with another target, or before a person acted.
     pub(super) fn absolve(&self) {
         let had_fault = lock(&self.shown).fault.take().is_some();

@@ -8,7 +8,9 @@
 //! - [`evidence`]: whether media moves
 //! - [`held`]: the names that are published under
 //! - [`health`]: what is shown of an output
+//! - [`intake`]: how much the far end takes of what is sent to it
 //! - [`keeper`]: what a panic of an output ends
+//! - [`link`]: what is done on a connection while media goes out on it
 //! - [`task`]: the states and what moves an output from one to the next
 
 mod backoff;
@@ -19,7 +21,9 @@ mod crowd;
 mod evidence;
 mod health;
 mod held;
+mod intake;
 mod keeper;
+mod link;
 mod task;
 
 pub(crate) use classify::Trouble;
