@@ -32,8 +32,11 @@ pub use facts::Facts;
 
 use crate::{lock::lock, wire::message::Message};
 
-/// What the kernel may hold for a sink that trickles, so that who pushes sees it.
-const TRICKLE_BUFFER: usize = 16 << 10;
+/// What the kernel may hold for a sink that trickles.
+const TRICKLE_BUFFER: usize = 8 << 10;
+/// The bytes in one segment of it, as on most lines. On loopback there would be 64 K.
+#[cfg(target_os = "linux")]
+const TRICKLE_SEGMENT: u32 = 1_400;
 
 /// What a sink is started with.
 #[derive(Debug)]
@@ -344,10 +347,16 @@ async fn serve(
 ) {
     // Dropped with this task, so that those who are there lose their connection with it.
     let mut visits = JoinSet::new();
+    let mut told = behaviour.clone();
+    told.mark_changed();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = visits.join_next() => continue,
+            Ok(()) = told.changed() => {
+                narrow(&listener, &told.borrow());
+                continue;
+            }
         };
         let Ok((socket, _)) = accepted else {
             sleep(Duration::from_millis(100)).await;
@@ -361,9 +370,6 @@ async fn serve(
             // What is closed with no time to linger is reset.
             let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
         }
-        if matches!(*behaviour.borrow(), Behaviour::Trickle { .. }) {
-            let _ = SockRef::from(&socket).set_recv_buffer_size(TRICKLE_BUFFER);
-        }
         visits.spawn(async move {
             match acceptor {
                 None => visit::receive(socket, shared, behaviour).await,
@@ -374,6 +380,18 @@ async fn serve(
                 }
             }
         });
+    }
+}
+
+/// Lets the kernel hold little for a sink that trickles, as for one at the end of a real line, so
+/// that who pushes sees it. It is so for those who connect from now on.
+fn narrow(listener: &TcpListener, behaviour: &Behaviour) {
+    if matches!(behaviour, Behaviour::Trickle { .. }) {
+        let options = SockRef::from(listener);
+        // Without it, who pushes sees less of this. There is nobody to tell.
+        let _ = options.set_recv_buffer_size(TRICKLE_BUFFER);
+        #[cfg(target_os = "linux")]
+        let _ = options.set_tcp_mss(TRICKLE_SEGMENT);
     }
 }
 

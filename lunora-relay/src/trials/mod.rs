@@ -5,5 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod stage;
-
+mod stopping;
 mod table;
+mod waiting;

@@ -162,6 +162,7 @@ fn rows(elsewhere: &Sink) -> Vec<Row> {
         row("closes after a while", Far::Plain(Behaviour::CloseAfter { frames: 100 }), (Code::RemoteClosed, Transient), None, Backoff),
         row("breaks off", Far::Plain(Behaviour::ResetAfter { frames: 100 }), (Code::RemoteClosed, Transient), None, Backoff),
         row("stops reading", Far::Plain(Behaviour::Stall), (Code::Wedged, Transient), None, Backoff),
+        row("reads a fifth of what comes", Far::Plain(Behaviour::Trickle { bytes_per_second: 8_000 }), (Code::Wedged, Transient), None, Backoff),
         row("reads 1 KB a second", Far::Plain(Behaviour::Trickle { bytes_per_second: 1_000 }), (Code::Wedged, Transient), None, Backoff),
         row("talks garbage", says(Words::Garbage), (Code::Provider, Transient), None, Backoff),
         row("complains at great length", says(huge), (Code::AuthRejected, Actionable), None, Slow),
