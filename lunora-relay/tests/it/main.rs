@@ -8,6 +8,7 @@ mod hostile;
 mod isolation;
 mod joining;
 mod panics;
+mod probe;
 mod secrecy;
 mod support;
 mod takeover;
