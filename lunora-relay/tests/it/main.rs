@@ -7,6 +7,7 @@ mod control;
 mod hostile;
 mod isolation;
 mod joining;
+mod legs;
 mod panics;
 mod probe;
 mod secrecy;
