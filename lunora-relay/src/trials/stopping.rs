@@ -88,7 +88,7 @@ async fn rule_29_a_stop_ends_whatever_goes_on_at_once_and_for_good() {
         stage.push(std::slice::from_ref(&on)).await;
         sleep(phase.after).await;
         let begun = Instant::now();
-        stage.router.detach(&[on.id.clone()]).await;
+        stage.router.detach(std::slice::from_ref(&on.id)).await;
         let took = begun.elapsed();
         assert!(took <= phase.most, "{}: {took:?}", phase.name);
     }

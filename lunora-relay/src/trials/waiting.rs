@@ -154,7 +154,7 @@ async fn rule_29_a_retry_tries_at_once_and_counts_anew_and_leaves_alone_what_is_
     // Ten times: what was longest by chance would be short by chance once.
     for _ in 0..10 {
         let asked = Instant::now();
-        stage.router.retry(&[specs[0].id.clone()]).await;
+        stage.router.retry(std::slice::from_ref(&specs[0].id)).await;
         sleep(Duration::from_secs(3)).await;
         let tries = stage.book.tries("far-0.test");
         let tries: Vec<_> = tries.into_iter().filter(|it| asked <= *it).collect();
@@ -165,7 +165,7 @@ async fn rule_29_a_retry_tries_at_once_and_counts_anew_and_leaves_alone_what_is_
     server.behave(Behaviour::Take);
     stage.until(&specs[0], OutputState::Live).await;
     let tries = stage.book.tries("far-0.test").len();
-    stage.router.retry(&[specs[0].id.clone()]).await;
+    stage.router.retry(std::slice::from_ref(&specs[0].id)).await;
     sleep(Duration::from_secs(60)).await;
     assert_eq!(stage.book.tries("far-0.test").len(), tries);
     assert_eq!(server.publishes().len(), 1);

@@ -1,6 +1,6 @@
 //! Two legs of one destination: side by side, or one after the other, and nobody else notices.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lunora_core::{
     domain::{Leg, OutputSpec, OutputState, Switch},
@@ -11,7 +11,7 @@ use lunora_relay::{
     sink::{End, Sink},
     wire::message::{Message, MessageKind},
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::support::{Encoder, Footage, Stage, payloads, sink, spec, until};
 

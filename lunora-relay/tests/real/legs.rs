@@ -3,7 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use lunora_core::{
@@ -22,7 +22,7 @@ use lunora_testkit::{
         nginx::Nginx,
     },
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const PUBLISH_KEY: &str = "entry-legs";
 
