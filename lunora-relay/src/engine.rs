@@ -95,6 +95,12 @@ pub(crate) fn start(parts: Parts, commands: mpsc::Receiver<Command>) -> io::Resu
     Ok(())
 }
 
+/// The same on the current runtime, for tests in virtual time.
+#[cfg(test)]
+pub(crate) async fn run(parts: Parts, commands: mpsc::Receiver<Command>) {
+    Engine::new(parts).run(commands).await;
+}
+
 struct Engine {
     // Before the rest: whoever learns that no news will come sees why.
     _end: End,

@@ -11,6 +11,7 @@
 //!   once, one bounded queue an output.
 //! - `output` is the life of one output: connect, publish, retry, say goodbye.
 //!   `dial` and `tls` are its only way to the network.
+//! - `probe` goes the first steps of that way, to tell what a push would meet.
 //! - `engine` runs all of these; `router` is how others talk to it.
 //! - [`wire`] is RTMP and FLV as bytes and values, without a socket.
 //! - [`sink`] is a receiver: it shows what arrives, and can misbehave for tests.
@@ -28,6 +29,7 @@ mod lobby;
 mod lock;
 mod news;
 mod output;
+mod probe;
 mod program;
 mod relay;
 mod router;
@@ -35,12 +37,15 @@ pub mod sink;
 mod sources;
 mod tls;
 mod transport;
+#[cfg(test)]
+mod trials;
 pub mod wire;
 
 pub use air::{Air, Origin, SwitchReason, Switched};
 pub use config::{Failover, Idle, Ingest, RelayConfig, StartError};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
 pub use ingests::RelayIngests;
+pub use probe::RelayProbe;
 pub use program::{OnAir, Program};
 pub use relay::Relay;
 pub use router::RelayRouter;

@@ -22,7 +22,8 @@ use crate::{
     ingest::Doorkeeper,
     ingests::RelayIngests,
     news::News,
-    output::{Caller, Crowd, Surroundings},
+    output::{Caller, Crowd, Names, Surroundings},
+    probe::RelayProbe,
     program::{OnAir, Program, ProgramFacts},
     router::RelayRouter,
     tls::Tls,
@@ -45,6 +46,7 @@ pub struct Relay {
     ended: Arc<OnceLock<Timestamp>>,
     ingest: Option<SocketAddr>,
     outputs_max: usize,
+    probe: RelayProbe,
 }
 
 impl Relay {
@@ -53,6 +55,22 @@ impl Relay {
     /// That thread logs through `tracing`, so the subscriber must not block: one that waits for a
     /// full disk or a stopped terminal stops every output with it. Give it a non-blocking writer.
     pub fn start(config: RelayConfig) -> Result<Self, StartError> {
+        Self::start_by(config, engine::start)
+    }
+
+    /// Starts on the current runtime, for tests in virtual time.
+    #[cfg(test)]
+    pub(crate) fn start_here(config: RelayConfig) -> Result<Self, StartError> {
+        Self::start_by(config, |parts, inbox| {
+            tokio::spawn(engine::run(parts, inbox));
+            Ok(())
+        })
+    }
+
+    fn start_by(
+        config: RelayConfig,
+        run: impl FnOnce(Parts, mpsc::Receiver<Command>) -> std::io::Result<()>,
+    ) -> Result<Self, StartError> {
         let tls = Tls::new(config.certificates.as_deref())?;
         let demo = match config.idle {
             Idle::Demo => Some(Demo::load()?),
@@ -78,7 +96,9 @@ impl Relay {
             policy: config.policy,
             resolver: config.resolver,
             tls,
+            names: Names::default(),
         };
+        let probe = RelayProbe::new(&caller, Arc::clone(&clock));
         let around = Surroundings {
             hub,
             caller,
@@ -96,7 +116,7 @@ impl Relay {
             input_rate,
             ended: Arc::clone(&ended),
         };
-        engine::start(parts, inbox).map_err(StartError::System)?;
+        run(parts, inbox).map_err(StartError::System)?;
         Ok(Self {
             commands,
             news: changes,
@@ -107,6 +127,7 @@ impl Relay {
             ended,
             ingest: address,
             outputs_max,
+            probe,
         })
     }
 
@@ -126,6 +147,12 @@ impl Relay {
     #[must_use]
     pub fn air(&self) -> watch::Receiver<Air> {
         self.air.clone()
+    }
+
+    /// The port through which destinations are tested, by who asks and not by the data plane.
+    #[must_use]
+    pub fn probe(&self) -> RelayProbe {
+        self.probe.clone()
     }
 
     /// Changes whenever the state or a fault of any output does, or what is on air. What it counts means nothing.

@@ -68,6 +68,7 @@ struct ProgressView {
     reconnects: u32,
     bitrate_bps: Option<u64>,
     last_progress: Option<Iso>,
+    publishing_since: Option<Iso>,
 }
 
 impl<'a> From<&'a Entry> for DestinationView<'a> {
@@ -135,6 +136,7 @@ impl From<&Progress> for ProgressView {
             reconnects: progress.reconnects,
             bitrate_bps: progress.bitrate_bps,
             last_progress: progress.last_progress.map(Iso),
+            publishing_since: progress.publishing_since.map(Iso),
         }
     }
 }

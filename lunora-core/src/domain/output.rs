@@ -211,4 +211,6 @@ pub struct Progress {
     pub bitrate_bps: Option<u64>,
     /// When the far end's transport last took a byte.
     pub last_progress: Option<Timestamp>,
+    /// Since when the far end accepts the publish that goes on now; `None` while none does.
+    pub publishing_since: Option<Timestamp>,
 }

@@ -159,6 +159,8 @@ fn severity(kind: StatusKind, fault: Option<&Fault>) -> Severity {
         | StatusKind::Reconnecting
         | StatusKind::Unconfirmed
         | StatusKind::FailedOver => Severity::SelfHealing,
+        // Its viewers miss something, such as frames that it is too slow for.
+        StatusKind::Live if fault.is_some() => Severity::SelfHealing,
         _ => Severity::Ok,
     }
 }

@@ -77,6 +77,21 @@ fn red_means_that_a_person_must_act() {
 }
 
 #[test]
+fn live_with_a_fault_is_not_all_well() {
+    let row = sample::destination(1);
+    let mut observed = seen(OutputState::Live);
+    assert_eq!(shown(&row, &observed).severity, Severity::Ok);
+    let (code, class) = (FaultCode::Wedged, FaultClass::Transient);
+    let fault = Fault::new(code, class, "too slow", sample::time());
+    observed.health.fault = Some(fault);
+    let status = shown(&row, &observed);
+    assert_eq!(
+        (status.kind, status.severity),
+        (StatusKind::Live, Severity::SelfHealing)
+    );
+}
+
+#[test]
 fn the_last_fault_survives_success() {
     let row = sample::destination(1);
     let mut observed = seen(OutputState::Live);

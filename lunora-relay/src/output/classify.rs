@@ -43,6 +43,12 @@ pub(crate) enum Trouble {
     Closed(&'static str),
     /// The far end takes nothing any more.
     Wedged,
+    /// The far end takes next to nothing.
+    Trickles,
+    /// The far end takes less than comes. The publish goes on.
+    Slow,
+    /// There is no stream key to publish under.
+    NoKey,
     /// The operating system has no randomness.
     Random,
     /// A bug here ended the output.
@@ -136,6 +142,19 @@ impl Trouble {
             Self::Wedged => {
                 let text = "the far end took no byte for 15 s";
                 Verdict::new(Code::Wedged, Class::Transient, text)
+            }
+            Self::Trickles => {
+                let text = "the far end took less than a quarter of what was sent to it in 20 s";
+                Verdict::new(Code::Wedged, Class::Transient, text)
+            }
+            Self::Slow => {
+                let text = "the far end takes less than is sent to it: frames are dropped, up to \
+                            the next keyframe each time";
+                Verdict::new(Code::Wedged, Class::Transient, text)
+            }
+            Self::NoKey => {
+                let text = "it has no stream key";
+                Verdict::new(Code::Invalid, Class::Actionable, text)
             }
             Self::Random => {
                 let text = "the operating system gives no random bytes";
