@@ -2,11 +2,13 @@
 //!
 //! - [`Destinations`] changes what is wanted.
 //! - [`Reconciler`] makes it so, and tells how it fares.
+//! - [`Failover`] decides which leg is used, and says why.
 
 mod adopt;
 mod board;
 mod destinations;
 mod edits;
+mod failover;
 mod lease;
 mod reconciler;
 mod removals;
@@ -16,5 +18,8 @@ mod spec;
 pub use board::{Entry, Snapshot};
 pub use destinations::{Changed, DestinationError, Destinations, StartOutcome, StopOutcome};
 pub use edits::{DestinationPatch, LegEdit, NewDestination, Start};
+pub use failover::{
+    Explanation, FailOverOutcome, FailOverTo, FailedOver, Failover, LegView, NextStep,
+};
 pub use lease::WriteLease;
 pub use reconciler::{Cause, PassReport, Ports, Reconciler, Scope, StepFailure};
