@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use lunora_core::{
     domain::{DestinationId, HashKey},
     port::{IdSource, IdempotencyKey, PortError},
-    service::{Destinations, Entry, Ports, Reconciler, Snapshot},
+    service::{Destinations, Entry, Failover, Ports, Reconciler, Snapshot},
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -29,6 +29,8 @@ pub struct ApiParts {
     pub destinations: Destinations,
     /// Makes it so, and tells how it fares.
     pub reconciler: Arc<Reconciler>,
+    /// Decides which leg is used, and says why.
+    pub failover: Arc<Failover>,
     /// What both work over.
     pub ports: Ports,
     /// Hashes requests, so that a repeated one is known.
@@ -105,6 +107,11 @@ impl Api {
                 "/api/destinations/{id}/retry",
                 post(destinations::retry::retry),
             )
+            .route(
+                "/api/destinations/{id}/failover",
+                post(destinations::failover::fail_over),
+            )
+            .route("/api/destinations/{id}/why", get(destinations::why::why))
             .route("/api/streaming/status", get(streaming_status::show))
             .route("/api/events", get(events::follow))
             .route("/api/reconcile", get(reconcile::show::show))

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE},
     response::Response,
 };
-use lunora_core::domain::ProgramKind;
+use lunora_core::{domain::ProgramKind, plan::failover::Limits, service::Failover};
 use lunora_testkit::{clock::Sequence, fault::FaultPlan, sample, world};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -67,6 +67,10 @@ impl World {
         let api = Api::new(ApiParts {
             destinations: core.service.clone(),
             reconciler: Arc::clone(&core.reconciler),
+            failover: Arc::new(Failover::new(
+                Arc::clone(&core.reconciler),
+                Limits::default(),
+            )),
             ports: core.ports.clone(),
             hash_key: sample::hash_key(),
             ids: Arc::new(Sequence::default()),

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod create;
+pub(crate) mod failover;
 pub(crate) mod get;
 pub(crate) mod list;
 mod path;
@@ -12,3 +13,4 @@ pub(crate) mod stop;
 mod switched;
 pub(crate) mod update;
 pub(crate) mod view;
+pub(crate) mod why;

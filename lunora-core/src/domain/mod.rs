@@ -1,5 +1,6 @@
 //! Values that keep themselves valid.
 
+mod advice;
 mod channel;
 mod destination;
 mod digest;
@@ -27,6 +28,7 @@ mod status;
 mod token;
 pub(crate) mod word;
 
+pub use advice::Advice;
 pub use channel::{
     AttachmentName, Channel, ChannelClass, ChannelRefusal, ChannelState, Feed, FeedAddress,
     FeedAddressError, FeedChange, FeedLatency, FeedLatencyError, FeedReceipt, FeedStep,

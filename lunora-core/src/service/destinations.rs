@@ -92,7 +92,7 @@ pub enum StopOutcome {
 }
 
 /// How often a change starts again because the row changed under it.
-const TRIES_MAX: usize = 5;
+pub(super) const TRIES_MAX: usize = 5;
 
 /// Changes what is wanted of destinations, one at a time.
 ///
@@ -103,7 +103,7 @@ const TRIES_MAX: usize = 5;
 pub struct Destinations {
     pub(super) ports: Ports,
     pub(super) ids: Arc<dyn IdSource>,
-    by: Option<Label>,
+    pub(super) by: Option<Label>,
     pub(super) reconciler: Arc<Reconciler>,
 }
 
@@ -128,7 +128,7 @@ impl Destinations {
         }
     }
 
-    async fn record(&self, id: &DestinationId, kind: EventKind) {
+    pub(super) async fn record(&self, id: &DestinationId, kind: EventKind) {
         let by = self.by.clone();
         self.ports.record(Some(id), by, kind).await;
     }
@@ -358,12 +358,15 @@ impl Destinations {
         self.after(stored).await
     }
 
-    async fn get(&self, id: &DestinationId) -> Result<Versioned<Destination>, DestinationError> {
+    pub(super) async fn get(
+        &self,
+        id: &DestinationId,
+    ) -> Result<Versioned<Destination>, DestinationError> {
         let stored = self.ports.destinations.get(id).await?;
         stored.ok_or_else(|| DestinationError::NotFound { id: id.clone() })
     }
 
-    fn check_ours(&self, row: &Destination) -> Result<(), DestinationError> {
+    pub(super) fn check_ours(&self, row: &Destination) -> Result<(), DestinationError> {
         if row.output_type == *self.reconciler.ours() {
             return Ok(());
         }
@@ -426,7 +429,7 @@ impl Destinations {
     }
 
     /// Refuses a row that is to run and cannot, or that would run twice (rule 5).
-    async fn check_running(&self, row: &Destination) -> Result<(), DestinationError> {
+    pub(super) async fn check_running(&self, row: &Destination) -> Result<(), DestinationError> {
         if !row.is_running() || !row.has_output() {
             return Ok(());
         }
@@ -510,12 +513,19 @@ impl Destinations {
         }
     }
 
-    async fn after(&self, stored: Versioned<Destination>) -> Result<Changed, DestinationError> {
+    pub(super) async fn after(
+        &self,
+        stored: Versioned<Destination>,
+    ) -> Result<Changed, DestinationError> {
         let id = stored.value.id.clone();
         self.make_so(&id).await;
         let snapshot = self.reconciler.snapshot().await.ok();
         // A snapshot from before the change would show what is no longer so.
-        let current = |it: &Entry| stored.value.generation <= it.destination.value.generation;
+        let current = |it: &Entry| {
+            let (shown, stored) = (&it.destination.value, &stored.value);
+            stored.generation < shown.generation
+                || (stored.generation, stored.active_leg) == (shown.generation, shown.active_leg)
+        };
         let shown = snapshot.and_then(|it| it.entries.get(&id).cloned());
         let shown = shown.filter(current);
         let entry = shown.unwrap_or_else(|| Entry {
@@ -525,7 +535,11 @@ impl Destinations {
         Ok(Changed { entry })
     }
 
-    fn contended(&self, operation: &'static str, id: &DestinationId) -> DestinationError {
+    pub(super) fn contended(
+        &self,
+        operation: &'static str,
+        id: &DestinationId,
+    ) -> DestinationError {
         PortError::new(ErrorKind::Conflict, operation, id).into()
     }
 }

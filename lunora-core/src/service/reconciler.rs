@@ -343,11 +343,20 @@ impl Reconciler {
     }
 
     /// Plans for all rows. Outputs without a row are not the planner's business.
-    fn plan(&self, view: &View) -> Plan {
+    pub(super) fn plan(&self, view: &View) -> Plan {
+        self.plan_of(&view.rows, &view.observed)
+    }
+
+    /// Plans for rows as they are, or as they might be.
+    pub(super) fn plan_of(
+        &self,
+        rows: &[Versioned<Destination>],
+        observed: &[ObservedOutput],
+    ) -> Plan {
         let mut wanted: Vec<WishedOutput> = Vec::new();
         let mut foreign: BTreeSet<DestinationId> = BTreeSet::new();
         let mut impossible = BTreeMap::new();
-        for row in &view.rows {
+        for row in rows {
             match plan::wish(&row.value, &self.ours, &self.hash_key) {
                 // Ours may have been left on a row that another client took over; who is
                 // not enabled has none (rule 1).
@@ -367,11 +376,11 @@ impl Reconciler {
                 }
             }
         }
-        let known: BTreeSet<&DestinationId> = view.rows.iter().map(|it| &it.value.id).collect();
-        let others = view.observed.iter().map(|it| &it.id.destination);
+        let known: BTreeSet<&DestinationId> = rows.iter().map(|it| &it.value.id).collect();
+        let others = observed.iter().map(|it| &it.id.destination);
         foreign.extend(others.filter(|id| !known.contains(id)).cloned());
         let capabilities = self.ports.router.capabilities();
-        let mut plan = plan::plan(&wanted, &view.observed, &foreign, &capabilities);
+        let mut plan = plan::plan(&wanted, observed, &foreign, &capabilities);
         plan.refused.extend(impossible);
         plan
     }

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod destinations;
+mod failover;
 mod failover_policy;
 mod handover;
 mod lease;

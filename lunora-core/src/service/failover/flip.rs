@@ -37,7 +37,9 @@ impl Reconciler {
         flip: &Flip,
     ) -> Result<(), PortError> {
         let history = self.begin_flip(row, history, flip).await?;
-        self.put_leg(row, flip.to).await?;
+        if row.value.active_leg != flip.to {
+            self.put_leg(row, flip.to).await?;
+        }
         self.finish_flip(&history, flip, None).await
     }
 

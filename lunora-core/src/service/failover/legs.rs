@@ -200,14 +200,10 @@ impl Failover {
     }
 
     /// A primary that was left, and that nobody tested since, is not tried again at once.
-    fn rested(
-        &self,
-        leg: Leg,
-        history: Option<&FailoverHistory>,
-        now: Timestamp,
-    ) -> Condition {
+    fn rested(&self, leg: Leg, history: Option<&FailoverHistory>, now: Timestamp) -> Condition {
         let left = history.and_then(|it| it.flips.last()).filter(|flip| {
-            let rests = since_epoch(now).saturating_sub(since_epoch(flip.at)) < self.limits.good_for;
+            let rests =
+                since_epoch(now).saturating_sub(since_epoch(flip.at)) < self.limits.good_for;
             leg == Leg::Primary && flip.to == Leg::Backup && rests
         });
         left.map_or(Condition::Unknown, |flip| Condition::Bad {

@@ -27,7 +27,7 @@ use crate::{
         Destination, DestinationId, FailoverHistory, Finding, Flip, Leg, OutputId, Switch,
         SwitchCause,
     },
-    plan::failover::{Decision, Limits},
+    plan::failover::{self as policy, Decision, Limits, Why},
     port::{Clock, Depth, DestinationProbe, ErrorKind, Listing, PortError, RepoExt, Versioned},
 };
 
@@ -180,6 +180,7 @@ impl Failover {
     fn remember(&self, view: &View) {
         let now = self.reconciler.ports.clock.now();
         self.memory().observe(&view.observed, now);
+        self.reconciler.board.saw(&view.observed);
     }
 
     /// Whether the policy decides for it.
@@ -203,7 +204,8 @@ impl Failover {
             && flip.to == row.value.active_leg
         {
             // It was done, and its record is left.
-            self.reconciler.finish_flip(history, flip, None).await?;
+            let history = Some(history);
+            self.reconciler.flip_alone(row, history, flip).await?;
             self.reconcile(&row.value.id).await;
             return Ok(None);
         }
@@ -234,7 +236,7 @@ impl Failover {
                 to,
                 reason: why.label(),
                 cause: match why {
-                    crate::plan::failover::Why::Chosen => SwitchCause::Manual,
+                    Why::Chosen => SwitchCause::Manual,
                     _ => SwitchCause::Automatic,
                 },
             },
@@ -260,12 +262,12 @@ impl Failover {
     ) -> Decision<Leg> {
         let candidates = self.candidates(row, history, view, now);
         let flips = history.map(legs::automatic_flips).unwrap_or_default();
-        let view = crate::plan::failover::View {
+        let view = policy::View {
             candidates: &candidates,
             active: Some(&row.active_leg),
             pinned: history.and_then(|it| it.pinned.as_ref()),
             flips: &flips,
         };
-        crate::plan::failover::decide(&view, &self.limits, legs::since_epoch(now))
+        policy::decide(&view, &self.limits, legs::since_epoch(now))
     }
 }
