@@ -138,6 +138,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         access: Access::Loopback,
+        sources: None,
+        destination_probe: None,
     });
 
     worker::make_first_pass(&reconciler).await;

@@ -16,6 +16,7 @@ mod removals;
 mod secrets;
 mod sources;
 mod spec;
+mod test;
 
 pub use board::{Entry, Snapshot};
 pub use destinations::{Changed, DestinationError, Destinations, StartOutcome, StopOutcome};
@@ -29,3 +30,4 @@ pub use sources::{
     AddressEdit, NewSource, NotTakenIn, SourceEntry, SourceError, SourcePatch, SourcePorts,
     SourceSnapshot, SourceState, Sources, SyncReport, TickReport,
 };
+pub use test::{DestinationTest, DestinationTestError};
