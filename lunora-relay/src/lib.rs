@@ -17,6 +17,7 @@
 
 mod air;
 mod alone;
+mod channel;
 mod config;
 mod demo;
 mod dial;
@@ -38,6 +39,7 @@ mod transport;
 pub mod wire;
 
 pub use air::{Air, Origin, SwitchReason, Switched};
+pub use channel::RelayChannel;
 pub use config::{Failover, Idle, Ingest, RelayConfig, StartError};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
 pub use ingests::RelayIngests;

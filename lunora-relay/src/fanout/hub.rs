@@ -201,6 +201,40 @@ impl Hub {
         }
     }
 
+    /// Whether what comes in goes out.
+    pub(crate) fn is_open(&self) -> bool {
+        lock(&self.inner).is_open
+    }
+
+    /// Lets what comes in go out, or not. What goes on air begins with a keyframe as ever.
+    pub(crate) fn open(&self, is_open: bool) {
+        let mut inner = lock(&self.inner);
+        if inner.is_open == is_open {
+            return;
+        }
+        let was = if is_open {
+            inner.is_open = true;
+            None
+        } else {
+            inner.close()
+        };
+        let idle = inner.idle();
+        drop(inner);
+        let at = self.clock.now();
+        if was.is_some() {
+            self.tell(Switched {
+                at,
+                from: was,
+                to: None,
+                cause: SwitchCause::Manual,
+                reason: SwitchReason::Stopped,
+                gap: None,
+                waited: Duration::ZERO,
+            });
+        }
+        self.show(idle, Some(at), [None; 2]);
+    }
+
     /// Which origin is pinned.
     pub(crate) fn pinned(&self) -> Option<Origin> {
         lock(&self.inner).director.pinned().cloned()
