@@ -55,6 +55,8 @@ pub(crate) struct Hub {
     air: watch::Sender<Air>,
     bytes_in: AtomicU64,
     started: Instant,
+    /// How long outputs are held while nothing is on air.
+    hold: Duration,
     pub(super) clock: Arc<dyn Clock>,
     news: News,
 }
@@ -69,6 +71,7 @@ impl Hub {
             inner: Mutex::new(inner),
             bytes_in: AtomicU64::new(0),
             started: Instant::now(),
+            hold: rules.hold,
             clock,
             news,
         }
@@ -82,6 +85,11 @@ impl Hub {
     /// Who is on air, and every switch.
     pub(crate) fn air(&self) -> watch::Receiver<Air> {
         self.air.subscribe()
+    }
+
+    /// How long outputs are held while nothing is on air, before their publish is ended.
+    pub(crate) const fn hold(&self) -> Duration {
+        self.hold
     }
 
     /// Bytes of media that went on air so far.

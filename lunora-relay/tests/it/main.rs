@@ -9,6 +9,7 @@ mod isolation;
 mod joining;
 mod panics;
 mod secrecy;
+mod sources;
 mod support;
 mod takeover;
 mod tls;
