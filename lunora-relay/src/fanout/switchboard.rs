@@ -207,6 +207,7 @@ impl Switchboard {
         let vacant = self.vacant.take().map(|(origin, _)| origin);
         let was = before.map(|it| it.origin.clone()).or(vacant)?;
         self.tap.iter().for_each(Tap::end);
+        self.director.vacated();
         Some(was)
     }
 
@@ -218,6 +219,7 @@ impl Switchboard {
             return None;
         }
         self.tap.iter().for_each(Tap::end);
+        self.director.vacated();
         self.vacant.take().map(|(was, _)| was)
     }
 
