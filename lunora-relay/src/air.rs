@@ -86,6 +86,8 @@ pub enum SwitchReason {
     Silent(Duration),
     /// One of a better priority has been good for so long.
     Better(Duration),
+    /// A person stopped the channel.
+    Stopped,
     /// A person put it on air.
     Pinned,
     /// What a person had put on air is back.
@@ -111,6 +113,7 @@ impl fmt::Display for SwitchReason {
                     good.as_secs()
                 )
             }
+            Self::Stopped => f.write_str("the channel was stopped by hand"),
             Self::Pinned => f.write_str("it was put on air by hand"),
             Self::PinnedIsBack => f.write_str("what was put on air by hand is back"),
         }

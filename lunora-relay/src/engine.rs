@@ -28,6 +28,7 @@ use tracing::{Instrument, error, info, info_span};
 use crate::{
     air::Origin,
     alone::over_and_over,
+    channel::Described,
     demo::Demo,
     ingest::{self, Doorkeeper},
     news::News,
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     Retry(Vec<OutputId>, oneshot::Sender<()>),
     Observe(oneshot::Sender<Vec<ObservedOutput>>),
     Sources(SourceCommand),
+    Channel(ChannelCommand),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -58,6 +60,16 @@ pub(crate) enum SourceCommand {
     Pin(Option<SourceId>, oneshot::Sender<bool>),
     Pinned(oneshot::Sender<Option<Origin>>),
     Prober(IngestSpec, oneshot::Sender<Result<Prober, PortError>>),
+}
+
+/// What it is asked to do as a whole.
+#[derive(Debug)]
+pub(crate) enum ChannelCommand {
+    Describe(oneshot::Sender<Described>),
+    /// Whether what comes in is to go out.
+    Run(bool, oneshot::Sender<()>),
+    /// Answers whether there is such a one.
+    Pin(Origin, oneshot::Sender<bool>),
 }
 
 /// There are as many outputs as there can be.
@@ -198,6 +210,7 @@ impl Engine {
                     let _ = reply.send(self.observe());
                 }
                 Some(Command::Sources(command)) => self.ask_sources(command),
+                Some(Command::Channel(command)) => self.ask_channel(command),
                 Some(Command::Shutdown(reply)) => {
                     self.shut_down().await;
                     let _ = reply.send(());
@@ -229,6 +242,38 @@ impl Engine {
             }
             SourceCommand::Prober(spec, reply) => {
                 let _ = reply.send(self.sources.prober(&spec));
+            }
+        }
+    }
+
+    fn ask_channel(&self, command: ChannelCommand) {
+        let hub = &self.parts.around.hub;
+        match command {
+            ChannelCommand::Describe(reply) => {
+                let air = hub.air().borrow().clone();
+                let _ = reply.send(Described {
+                    runs: hub.is_open(),
+                    has_encoder: self.sources.has_encoder(),
+                    sources: self.sources.in_order(),
+                    on_air: air.on_air,
+                    pinned: air.pinned,
+                    outputs: self.outputs.len(),
+                });
+            }
+            ChannelCommand::Run(runs, reply) => {
+                hub.open(runs);
+                let _ = reply.send(());
+            }
+            ChannelCommand::Pin(origin, reply) => {
+                let is_known = match &origin {
+                    Origin::Source(id) => hub.knows(id),
+                    Origin::Encoder => self.sources.has_encoder(),
+                    Origin::Demo => false,
+                };
+                if is_known {
+                    hub.pin(Some(origin));
+                }
+                let _ = reply.send(is_known);
             }
         }
     }

@@ -18,6 +18,7 @@
 
 mod air;
 mod alone;
+mod channel;
 mod config;
 mod demo;
 mod dial;
@@ -42,6 +43,7 @@ mod trials;
 pub mod wire;
 
 pub use air::{Air, Origin, SwitchReason, Switched};
+pub use channel::RelayChannel;
 pub use config::{Failover, Idle, Ingest, RelayConfig, StartError};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
 pub use ingests::RelayIngests;

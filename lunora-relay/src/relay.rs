@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     air::Air,
+    channel::RelayChannel,
     config::{Idle, Ingest, RelayConfig, StartError},
     demo::Demo,
     engine::{self, Command, Parts},
@@ -141,6 +142,12 @@ impl Relay {
     #[must_use]
     pub fn ingests(&self) -> RelayIngests {
         RelayIngests::new(self.commands.clone(), Arc::clone(&self.clock))
+    }
+
+    /// The relay as a channel, whose inputs are the sources.
+    #[must_use]
+    pub fn channel(&self) -> RelayChannel {
+        RelayChannel::new(self.commands.clone())
     }
 
     /// What is on air and what is pinned, and every switch as it happens.

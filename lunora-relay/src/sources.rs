@@ -97,6 +97,20 @@ impl Sources {
         results
     }
 
+    /// Whether an encoder can come in with the relay's own key.
+    pub(crate) const fn has_encoder(&self) -> bool {
+        self.doorkeeper.is_some()
+    }
+
+    /// Every source and how it comes in, in the order in which they are used.
+    pub(crate) fn in_order(&self) -> Vec<(SourceId, String)> {
+        let mut all: Vec<_> = self.specs.values().collect();
+        all.sort_by_key(|spec| spec.priority);
+        let told = all.iter();
+        told.map(|spec| (spec.id.clone(), spec.protocol.to_string()))
+            .collect()
+    }
+
     /// Tells those who let encoders in whom to expect.
     fn let_in(&self) {
         if let Some(doorkeeper) = &self.doorkeeper {

@@ -171,6 +171,11 @@ impl Director {
         self.ended = true;
     }
 
+    /// Takes note that nothing came in place of what has ended.
+    pub(super) const fn vacated(&mut self) {
+        self.ended = false;
+    }
+
     /// What is to go on air in place of what is, if anything.
     pub(super) fn choose(
         &self,

@@ -55,6 +55,8 @@ pub(crate) struct Hub {
     air: watch::Sender<Air>,
     bytes_in: AtomicU64,
     started: Instant,
+    /// How long outputs are held while nothing is on air.
+    hold: Duration,
     pub(super) clock: Arc<dyn Clock>,
     news: News,
 }
@@ -69,6 +71,7 @@ impl Hub {
             inner: Mutex::new(inner),
             bytes_in: AtomicU64::new(0),
             started: Instant::now(),
+            hold: rules.hold,
             clock,
             news,
         }
@@ -82,6 +85,11 @@ impl Hub {
     /// Who is on air, and every switch.
     pub(crate) fn air(&self) -> watch::Receiver<Air> {
         self.air.subscribe()
+    }
+
+    /// How long outputs are held while nothing is on air, before their publish is ended.
+    pub(crate) const fn hold(&self) -> Duration {
+        self.hold
     }
 
     /// Bytes of media that went on air so far.
@@ -199,6 +207,40 @@ impl Hub {
             self.air.send_modify(|air| air.pinned = origin);
             self.news.tell();
         }
+    }
+
+    /// Whether what comes in goes out.
+    pub(crate) fn is_open(&self) -> bool {
+        lock(&self.inner).is_open
+    }
+
+    /// Lets what comes in go out, or not. What goes on air begins with a keyframe as ever.
+    pub(crate) fn open(&self, is_open: bool) {
+        let mut inner = lock(&self.inner);
+        if inner.is_open == is_open {
+            return;
+        }
+        let was = if is_open {
+            inner.is_open = true;
+            None
+        } else {
+            inner.close()
+        };
+        let idle = inner.idle();
+        drop(inner);
+        let at = self.clock.now();
+        if was.is_some() {
+            self.tell(Switched {
+                at,
+                from: was,
+                to: None,
+                cause: SwitchCause::Manual,
+                reason: SwitchReason::Stopped,
+                gap: None,
+                waited: Duration::ZERO,
+            });
+        }
+        self.show(idle, Some(at), [None; 2]);
     }
 
     /// Which origin is pinned.

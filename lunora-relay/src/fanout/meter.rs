@@ -258,14 +258,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::message::{Message, MessageKind};
+    use crate::wire::{
+        flv::FlvReader,
+        message::{Message, MessageKind},
+    };
 
-    /// As x264 makes it for 1280 by 720 pictures: the record of a decoder behind its tag.
-    const AVC: &[u8] = &[
-        0x17, 0, 0, 0, 0, 1, 0x4d, 0x40, 0x1f, 0xff, 0xe1, 0, 0x1a, 0x67, 0x4d, 0x40, 0x1f, 0xec,
-        0xa0, 0x28, 0x02, 0xdd, 0x80, 0xb5, 0x01, 0x01, 0x01, 0x40, 0, 0, 0x03, 0, 0x40, 0, 0,
-        0x0f, 0x03, 0xc6, 0x0c, 0x65, 0x80, 1, 0, 4, 0x68, 0xef, 0xbc, 0x80,
-    ];
+    /// The video header of the test stream: pictures of 640 by 360.
+    fn avc() -> Vec<u8> {
+        let file = Bytes::from_static(include_bytes!("../../assets/test-stream.flv"));
+        let mut all = FlvReader::new(file).unwrap().map(Result::unwrap);
+        let is_header = |message: &Message| {
+            message.kind == MessageKind::Video && message.payload.get(1) == Some(&0)
+        };
+        all.find(is_header).unwrap().payload.to_vec()
+    }
 
     fn input(kind: MessageKind, timestamp: u32, payload: &[u8]) -> Option<Input> {
         Input::new(Message {
@@ -283,7 +289,7 @@ mod tests {
     #[test]
     fn rate_size_and_groups_are_those_of_the_encoder() {
         let mut meter = Meter::default();
-        let header = input(MessageKind::Video, 0, AVC).unwrap();
+        let header = input(MessageKind::Video, 0, &avc()).unwrap();
         meter.take(&header, at(0));
         let config = input(MessageKind::Audio, 0, &[0xaf, 0, 0x11, 0x90]).unwrap();
         meter.take(&config, at(0));
@@ -302,7 +308,7 @@ mod tests {
 
         let video = facts.video.unwrap();
         assert_eq!(video.codec, MediaCodec::H264);
-        assert_eq!(video.size, Some((1280, 720)));
+        assert_eq!(video.size, Some((640, 360)));
         assert_eq!(video.frame_rate_milli, Some(25_000));
         assert_eq!(video.keyframe_interval_ms, Some(3_000));
         let audio = facts.audio.unwrap();
@@ -339,12 +345,13 @@ mod tests {
                 1..60,
             )
         ) {
+            let good = avc();
             let mut meter = Meter::default();
             let mut now = 0;
             for (kind, timestamp, noise, is_header, place, byte, wait) in messages {
                 let kind = [MessageKind::Video, MessageKind::Audio, MessageKind::DataAmf0][kind];
                 // Noise alone is hardly ever a header: so a good one with a wrong byte, too.
-                let mut payload = if is_header { AVC.to_vec() } else { noise };
+                let mut payload = if is_header { good.clone() } else { noise };
                 if let Some(wrong) = payload.get_mut(place) {
                     *wrong = byte;
                 }

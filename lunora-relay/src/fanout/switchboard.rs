@@ -33,6 +33,8 @@ const VACANT_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Switchboard {
     has_demo: bool,
+    /// Whether what comes in goes out.
+    pub(super) is_open: bool,
     pub(super) entrants: BTreeMap<u64, Entrant>,
     /// The sources that were added, and no feed of any other source is let in.
     pub(super) posts: BTreeMap<SourceId, Post>,
@@ -75,6 +77,7 @@ impl Switchboard {
     pub(super) fn new(has_demo: bool, rules: Failover) -> Self {
         Self {
             has_demo,
+            is_open: true,
             entrants: BTreeMap::new(),
             posts: BTreeMap::new(),
             director: Director::new(rules),
@@ -97,7 +100,7 @@ impl Switchboard {
 
     /// What is on air while nothing comes in.
     pub(super) const fn idle(&self) -> OnAir {
-        if self.has_demo {
+        if self.has_demo && self.is_open {
             OnAir::Demo
         } else {
             OnAir::Nothing
@@ -133,6 +136,9 @@ impl Switchboard {
 
     /// Whether, and why, this feed may go on air with what it just sent.
     pub(super) fn admits(&mut self, number: u64, now: Duration) -> Option<Choice> {
+        if !self.is_open {
+            return None;
+        }
         if self.entrants.get(&number)?.origin == Origin::Demo {
             let is_free = self.on_air.is_none() && self.vacant.is_none();
             return is_free.then_some(Choice {
@@ -192,6 +198,19 @@ impl Switchboard {
         observed.collect()
     }
 
+    /// Lets nothing go out any more; returns what did.
+    pub(super) fn close(&mut self) -> Option<Origin> {
+        self.is_open = false;
+        self.flush();
+        let before = self.on_air.take();
+        let before = before.and_then(|number| self.entrants.get(&number));
+        let vacant = self.vacant.take().map(|(origin, _)| origin);
+        let was = before.map(|it| it.origin.clone()).or(vacant)?;
+        self.tap.iter().for_each(Tap::end);
+        self.director.vacated();
+        Some(was)
+    }
+
     /// Whether what was on air last has no successor; returns it once.
     pub(super) fn give_up(&mut self, now: Duration) -> Option<Origin> {
         let (_, since) = self.vacant.as_ref()?;
@@ -200,6 +219,7 @@ impl Switchboard {
             return None;
         }
         self.tap.iter().for_each(Tap::end);
+        self.director.vacated();
         self.vacant.take().map(|(was, _)| was)
     }
 

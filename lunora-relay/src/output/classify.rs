@@ -1,6 +1,7 @@
 //! From what went wrong to a fault and a pace, as one table.
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use lunora_core::{
     ExposeSecret,
@@ -65,6 +66,15 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
+    /// Nothing came in for so long that the publish was ended.
+    pub(super) fn source_lost(held: Duration) -> Self {
+        let text = format!(
+            "nothing came in for {} s, so the publish was ended; it goes on when media comes",
+            held.as_secs()
+        );
+        Self::new(FaultCode::SourceLost, FaultClass::Transient, text)
+    }
+
     fn new(code: FaultCode, class: FaultClass, text: impl Into<String>) -> Self {
         let pace = match class {
             FaultClass::Transient => Pace::Normal,

@@ -16,7 +16,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 use super::{
     backoff::{Backoff, random},
     chatter::Chatter,
-    classify::Trouble,
+    classify::{Trouble, Verdict},
     connect::{Caller, Published},
     crowd::Crowd,
     evidence::{DOUBTED_AFTER, Evidence},
@@ -30,8 +30,6 @@ use crate::{
     wire::client::ClientSession,
 };
 
-/// How long a connection outlives the program.
-const LINGER: Duration = Duration::from_secs(20);
 /// After so long without trouble, and without dropping frames, the next trouble is the first again.
 pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 /// How long the far end remembers a session that broke, at the most.
@@ -162,10 +160,16 @@ impl Output {
     async fn push(&mut self, spec: &OutputSpec) {
         // Whoever has waited by himself is spread already.
         let mut spread = false;
+        let mut lost = false;
         loop {
             if !self.has_source() {
                 self.health.absolve();
-                self.health.show(OutputState::WaitingForSource);
+                if std::mem::take(&mut lost) {
+                    let verdict = Verdict::source_lost(self.around.hub.hold());
+                    self.health.fail(OutputState::WaitingForSource, &verdict);
+                } else {
+                    self.health.show(OutputState::WaitingForSource);
+                }
                 let mut program = self.program.clone();
                 let source = program.wait_for(|facts| facts.on_air != OnAir::Nothing);
                 tokio::select! {
@@ -189,7 +193,10 @@ impl Output {
             }
             let trouble = match self.attempt(spec).await {
                 End::Wish => return,
-                End::SourceLost => continue,
+                End::SourceLost => {
+                    lost = true;
+                    continue;
+                }
                 End::Trouble(trouble) => trouble,
             };
             let lately = self
@@ -301,6 +308,8 @@ impl Output {
             health.show(OutputState::WaitingForSource);
         }
         let (hub, moved) = (Arc::clone(&self.around.hub), health.moved());
+        // How long a connection outlives the program.
+        let hold = hub.hold();
         let measure = || (hub.bytes_in(), moved.frames.load(Relaxed));
         let (came, taken) = measure();
         let mut evidence = Evidence::new(Instant::now(), came, taken);
@@ -313,7 +322,7 @@ impl Output {
         loop {
             let linger = async {
                 match lost {
-                    Some(lost) => sleep_until(lost + LINGER).await,
+                    Some(lost) => sleep_until(lost + hold).await,
                     None => std::future::pending().await,
                 }
             };

@@ -1,8 +1,13 @@
-//! The relay keeps the contract of the port.
+//! The relay keeps the contracts of its ports.
 
-use lunora_core::port::OutputRouter;
-use lunora_relay::{Idle, Relay, RelayConfig, RelayRouter};
-use lunora_testkit::conformance::Fixture;
+use std::sync::Arc;
+
+use lunora_core::port::{ChannelController, IngestController, OutputRouter};
+use lunora_relay::{Idle, Relay, RelayChannel, RelayConfig, RelayIngests, RelayRouter};
+use lunora_testkit::{
+    conformance::{Fixture, source_probe::Engine},
+    sample,
+};
 
 use crate::support::Stage;
 
@@ -33,7 +38,11 @@ impl Fixture for Playing {
     }
 }
 
-lunora_testkit::output_router_conformance!(Playing);
+mod output_router {
+    use super::Playing;
+
+    lunora_testkit::output_router_conformance!(Playing);
+}
 
 /// A relay that lets encoders in, of which there are none.
 struct Listening(Relay);
@@ -66,7 +75,11 @@ impl Fixture for Taking {
     }
 }
 
-lunora_testkit::ingest_controller_conformance!(Taking);
+mod ingest_controller {
+    use super::Taking;
+
+    lunora_testkit::ingest_controller_conformance!(Taking);
+}
 
 struct Probing {
     _relay: Listening,
@@ -93,4 +106,40 @@ impl Fixture for Probing {
     }
 }
 
-lunora_testkit::source_probe_conformance!(Probing);
+mod source_probe {
+    use super::Probing;
+
+    lunora_testkit::source_probe_conformance!(Probing);
+}
+
+struct Switching {
+    _relay: Listening,
+    channel: RelayChannel,
+}
+
+impl Fixture for Switching {
+    type Port = dyn ChannelController;
+
+    async fn set_up() -> Self {
+        let relay = Listening::start();
+        for result in relay.0.ingests().apply(&[sample::ingest(1)]).await {
+            result.unwrap();
+        }
+        let channel = relay.0.channel();
+        channel.stop().await.unwrap();
+        Self {
+            _relay: relay,
+            channel,
+        }
+    }
+
+    fn port(&self) -> &Self::Port {
+        &self.channel
+    }
+}
+
+mod channel_controller {
+    use super::Switching;
+
+    lunora_testkit::channel_controller_conformance!(Switching);
+}

@@ -11,6 +11,7 @@ mod legs;
 mod panics;
 mod probe;
 mod secrecy;
+mod sources;
 mod support;
 mod takeover;
 mod tls;

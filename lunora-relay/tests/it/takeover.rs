@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lunora_core::domain::OutputState;
+use lunora_core::domain::{FaultCode, OutputState};
 use lunora_relay::{
-    Idle, OnAir,
+    Failover, Idle, OnAir, RelayConfig,
     sink::End,
     wire::{message::MessageKind, tag::Codec},
 };
@@ -164,20 +164,31 @@ async fn a_silent_encoder_is_gone_though_its_connection_is_open() {
 
 #[tokio::test]
 async fn without_a_source_destinations_are_let_go_in_good_order_until_one_comes() {
-    let (stage, sink) = (Stage::start(Idle::Nothing), sink().await);
+    let config = RelayConfig {
+        failover: Failover {
+            hold: Duration::from_secs(2),
+            ..Failover::default()
+        },
+        ..Stage::config(Idle::Nothing, None)
+    };
+    let (stage, sink) = (Stage::with(config), sink().await);
     let url = format!("rtmp://{}/app", sink.address());
     let id = stage.push(1, &url, "k").await;
+    let waiting = stage.until_state(&id, OutputState::WaitingForSource).await;
+    assert_eq!(waiting.fault, None, "nothing was lost yet");
     let mut footage = Footage::new(1);
     for number in 1..=2 {
         let mut encoder = stage.encoder().await;
         encoder.send(&footage.headers()).await;
         encoder.send(&footage.group()).await;
-        stage.until_state(&id, OutputState::Live).await;
+        let live = stage.until_state(&id, OutputState::Live).await;
+        assert_eq!(live.fault, None);
         encoder.leave().await;
         if number == 1 {
             let publish = until(&sink, "k", |publish| publish.end.is_some()).await;
             assert_eq!(publish.end, Some(End::Unpublished));
-            stage.until_state(&id, OutputState::WaitingForSource).await;
+            let health = stage.until_fault(&id, FaultCode::SourceLost).await;
+            assert_eq!(health.state, OutputState::WaitingForSource);
         }
     }
     assert_eq!(sink.publishes().len(), 2);
