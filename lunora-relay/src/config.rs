@@ -1,6 +1,6 @@
 //! What a relay is started with, and why it may not start.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use lunora_core::{SecretString, port::Clock};
 
@@ -17,6 +17,8 @@ pub struct RelayConfig {
     pub ingest: Option<Ingest>,
     /// What plays while no encoder publishes.
     pub idle: Idle,
+    /// How one of several sources takes the place of another.
+    pub failover: Failover,
     /// The most outputs, on or off: each that is on takes a connection, hence a file descriptor.
     pub outputs_max: usize,
     /// Who may be called.
@@ -45,6 +47,28 @@ pub enum Idle {
     Nothing,
     /// The test stream in this crate, over and over.
     Demo,
+}
+
+/// How one of several sources takes the place of another (rule 28).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failover {
+    /// How long one of a better priority must have been good before it goes on air again.
+    pub fail_back_after: Duration,
+    /// How often in an hour that may be. A source that is lost is left in any case.
+    pub fail_backs_per_hour: usize,
+    /// How long outputs are held while nothing comes in, before their publish is ended.
+    pub hold: Duration,
+}
+
+impl Default for Failover {
+    /// After 10 s, six times an hour; outputs are held for 20 s.
+    fn default() -> Self {
+        Self {
+            fail_back_after: Duration::from_secs(10),
+            fail_backs_per_hour: 6,
+            hold: Duration::from_secs(20),
+        }
+    }
 }
 
 /// Why a relay did not start. Nothing is left running.

@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use lunora_core::domain::Priority;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use crate::{
-    fanout::{Hub, Place},
+    air::Origin,
+    fanout::{Hub, Standing},
     program::OnAir,
     wire::{
         flv::{FlvError, FlvReader},
@@ -58,14 +60,12 @@ impl Demo {
 
     /// Plays from the start until an encoder is on air.
     async fn play(&self, hub: &Arc<Hub>) {
-        // The demo may always ask; what it sends is refused while an encoder is on air.
-        let Ok(mut feed) = hub.feed(Place::Demo, Vec::new()) else {
+        let Ok(mut feed) = hub.feed(Origin::Demo, Priority::PRIMARY, Vec::new()) else {
             return;
         };
         for header in &self.headers {
-            if feed.send(header.clone()).is_err() {
-                return;
-            }
+            // They wait for the first picture.
+            let _ = feed.send(header.clone());
         }
         let mut lap_begins = Instant::now();
         let mut laps: u32 = 0;
@@ -79,13 +79,11 @@ impl Demo {
                 }
                 let shift = laps.wrapping_mul(LAP_MS);
                 let timestamp = frame.timestamp.wrapping_add(shift);
-                if feed
-                    .send(Message {
-                        timestamp,
-                        ..frame.clone()
-                    })
-                    .is_err()
-                {
+                let sent = feed.send(Message {
+                    timestamp,
+                    ..frame.clone()
+                });
+                if sent != Ok(Standing::OnAir) {
                     return;
                 }
             }

@@ -178,6 +178,9 @@ impl Engine {
 
     fn start_sources(&mut self) {
         let hub = &self.parts.around.hub;
+        let watched = Arc::clone(hub);
+        let watch = move || Arc::clone(&watched).watch();
+        self.sources.spawn(over_and_over("the director", watch));
         if let Some(demo) = self.parts.demo.take() {
             let hub = Arc::clone(hub);
             let play = move || {

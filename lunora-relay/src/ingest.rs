@@ -15,7 +15,7 @@ use std::{
 
 use lunora_core::{
     ExposeSecret, SecretString,
-    domain::{Digest, HashKey},
+    domain::{Digest, HashKey, Priority},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -26,7 +26,8 @@ use tokio::{
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::{
-    fanout::{Feed, Hub, Place},
+    air::Origin,
+    fanout::{Evicted, Feed, Hub, InUse},
     lobby::{Lobby, Seat},
     lock::lock,
     wire::{
@@ -115,9 +116,9 @@ enum IngestError {
     #[error("the publish key is wrong")]
     WrongKey,
     #[error(transparent)]
-    InUse(#[from] crate::fanout::InUse),
+    InUse(#[from] InUse),
     #[error(transparent)]
-    Replaced(#[from] crate::fanout::Replaced),
+    Evicted(#[from] Evicted),
     #[error("the handshake failed: {0}")]
     Handshake(#[from] HandshakeError),
     #[error("it sent what cannot be read: {0}")]
@@ -236,8 +237,12 @@ impl Visit {
         // `BadName` is the one refusal that encoders explain to their users.
         const REFUSED: &str = "NetStream.Publish.BadName";
         let feed = if admitted {
-            hub.feed(Place::Encoder, std::mem::take(&mut self.fourcc))
-                .map_err(IngestError::from)
+            hub.feed(
+                Origin::Encoder,
+                Priority::PRIMARY,
+                std::mem::take(&mut self.fourcc),
+            )
+            .map_err(IngestError::from)
         } else {
             Err(IngestError::WrongKey)
         };

@@ -15,6 +15,7 @@
 //! - [`wire`] is RTMP and FLV as bytes and values, without a socket.
 //! - [`sink`] is a receiver: it shows what arrives, and can misbehave for tests.
 
+mod air;
 mod alone;
 mod config;
 mod demo;
@@ -34,7 +35,8 @@ mod tls;
 mod transport;
 pub mod wire;
 
-pub use config::{Idle, Ingest, RelayConfig, StartError};
+pub use air::{Air, Origin, SwitchReason, Switched};
+pub use config::{Failover, Idle, Ingest, RelayConfig, StartError};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
 pub use program::{OnAir, Program};
 pub use relay::Relay;

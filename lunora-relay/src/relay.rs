@@ -58,7 +58,12 @@ impl Relay {
         let address = address.transpose().map_err(StartError::System)?;
 
         let (clock, news) = (config.clock, News::new());
-        let hub = Hub::new(demo.is_some(), Arc::clone(&clock), news.clone());
+        let hub = Hub::new(
+            demo.is_some(),
+            config.failover,
+            Arc::clone(&clock),
+            news.clone(),
+        );
         let hub = Arc::new(hub);
         // The data plane alone can send these, so they close when it ends.
         let (facts, changes) = (hub.facts(), news.subscribe());

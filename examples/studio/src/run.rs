@@ -9,7 +9,9 @@ use lunora_core::{
     port::{Clock, IdSource, PortError},
     service::{Destinations, Ports, Reconciler},
 };
-use lunora_relay::{DialPolicy, Idle, Ingest, Relay, RelayConfig, StartError, SystemResolver};
+use lunora_relay::{
+    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, StartError, SystemResolver,
+};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
@@ -187,6 +189,7 @@ fn start_relay(
             Toggle::On => Idle::Demo,
             Toggle::Off => Idle::Nothing,
         },
+        failover: Failover::default(),
         outputs_max: OUTPUTS_MAX,
         // Only this machine reaches the API, so its users may call their own network (rule 25).
         policy: DialPolicy::Local,

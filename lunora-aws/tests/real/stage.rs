@@ -26,7 +26,7 @@ use lunora_core::{
         DestinationPatch, Destinations, Entry, LegEdit, NewDestination, Ports, Reconciler, Start,
     },
 };
-use lunora_relay::{DialPolicy, Idle, Ingest, OnAir, Relay, RelayConfig, SystemResolver};
+use lunora_relay::{DialPolicy, Failover, Idle, Ingest, OnAir, Relay, RelayConfig, SystemResolver};
 use lunora_testkit::{
     aws::{Event, Modes, REGION, SeenOutput, Simulator, Timing},
     clock::Sequence,
@@ -304,6 +304,7 @@ fn relay(publish_key: &SecretString, clock: &Arc<dyn Clock>) -> Relay {
             publish_key: publish_key.clone(),
         }),
         idle: Idle::Nothing,
+        failover: Failover::default(),
         outputs_max: 50,
         policy: DialPolicy::Local,
         resolver: Arc::new(SystemResolver),

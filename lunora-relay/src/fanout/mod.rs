@@ -5,10 +5,16 @@
 //! - [`program`]: what a newcomer needs: metadata, sequence headers, the current group of pictures
 //! - [`queue`]: what waits for one output, bounded, and in which form it goes out
 //! - [`lane`]: a queue and the connection it empties into
+//! - [`entrant`]: one that sends, on air or not, and what it would begin with
+//! - [`director`]: which of them is to be on air
+//! - [`cut`]: what of the next one is left out where it begins
 //! - [`hub`]: who is on air, and the loop from each message to every lane
 //!
-//! The first four hold no socket and no clock.
+//! All but the last two of these hold no socket; all but [`lane`], [`hub`] and [`entrant`] no clock.
 
+mod cut;
+mod director;
+mod entrant;
 mod hub;
 mod lane;
 mod packet;
@@ -18,5 +24,5 @@ mod queue;
 mod queue_tests;
 mod timeline;
 
-pub(crate) use hub::{Feed, Hub, InUse, Place, Replaced};
+pub(crate) use hub::{Evicted, Feed, Hub, InUse, Standing};
 pub(crate) use lane::{Lane, Moved};

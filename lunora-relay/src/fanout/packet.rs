@@ -74,6 +74,8 @@ pub(crate) struct Input {
     pub(crate) role: Role,
     pub(crate) codec: Codec,
     pub(crate) timestamp: u32,
+    /// How long after its time it is shown, in milliseconds.
+    pub(crate) composition: i32,
     payload: Bytes,
 }
 
@@ -94,6 +96,10 @@ impl Input {
             Track::Video if info.keyframe => Role::Key,
             _ => Role::Frame,
         };
+        let composition = match track {
+            Track::Video => tag::composition(&message.payload).unwrap_or(0),
+            Track::Audio | Track::Data => 0,
+        };
         let payload = match track {
             Track::Data => data_frame::wrap(&message.payload),
             _ => message.payload,
@@ -104,12 +110,23 @@ impl Input {
             role,
             codec,
             timestamp,
+            composition,
             payload,
         })
     }
 
     pub(crate) const fn len(&self) -> usize {
         self.payload.len()
+    }
+
+    /// What it says: an audio or video tag, or data as outputs get it.
+    pub(crate) const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// Audio or video that is no header.
+    pub(crate) const fn is_frame(&self) -> bool {
+        matches!(self.role, Role::Key | Role::Frame)
     }
 }
 

@@ -430,6 +430,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        config::Failover,
         dial::{DialPolicy, Resolver},
         news::News,
         tls::Tls,
@@ -483,7 +484,12 @@ mod tests {
             tls: Tls::new(None).unwrap(),
         };
         let around = Surroundings {
-            hub: Arc::new(Hub::new(true, Arc::clone(&clock) as _, news.clone())),
+            hub: Arc::new(Hub::new(
+                true,
+                Failover::default(),
+                Arc::clone(&clock) as _,
+                news.clone(),
+            )),
             caller,
             crowd: Crowd::new(),
         };

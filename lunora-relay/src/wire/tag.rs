@@ -80,6 +80,26 @@ pub fn classify(kind: MessageKind, payload: &[u8]) -> TagInfo {
     info.unwrap_or_default()
 }
 
+/// How long after its timestamp a picture is shown, in milliseconds; `None` where the payload does
+/// not say, as with commands, several tracks in one message, and coding that keeps the order.
+#[must_use]
+pub fn composition(payload: &[u8]) -> Option<i32> {
+    const CODED_FRAMES: u8 = 1;
+    let (&first, rest) = payload.split_first()?;
+    let offset = if first & ENHANCED == 0 {
+        let (&packet_type, offset) = rest.split_first()?;
+        (matches!(first & 0x0F, 7 | 12) && packet_type == 1).then_some(offset)
+    } else {
+        let (packet_type, rest) = behind_modifiers(first & 0x0F, rest)?;
+        let has_offset = matches!(codec(rest), Codec::Avc | Codec::Hevc | Codec::Vvc);
+        (packet_type == CODED_FRAMES && has_offset).then(|| rest.get(4..))?
+    };
+    let bytes = offset?.first_chunk::<3>()?;
+    // Three bytes with a sign.
+    let [high, middle, low] = *bytes;
+    Some(i32::from_be_bytes([high, middle, low, 0]) >> 8)
+}
+
 fn video(payload: &[u8]) -> Option<TagInfo> {
     const KEY: u8 = 1;
     const COMMAND: u8 = 5;

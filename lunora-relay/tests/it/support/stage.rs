@@ -16,7 +16,7 @@ use lunora_core::{
     port::OutputRouter,
 };
 use lunora_relay::{
-    DialPolicy, Idle, Ingest, Relay, RelayConfig, RelayRouter, Resolver,
+    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, RelayRouter, Resolver,
     sink::{Keep, Publish, Sink, SinkConfig},
 };
 use lunora_testkit::clock::ManualClock;
@@ -77,6 +77,7 @@ impl Stage {
                 publish_key,
             }),
             idle,
+            failover: Failover::default(),
             outputs_max: 40,
             policy: DialPolicy::Local,
             resolver: Arc::new(Names),
