@@ -28,6 +28,7 @@ use crate::{
     ingest::{self, Doorkeeper},
     news::News,
     output::{Health, Surroundings, Wish, keep},
+    srt::{self, Supervisor, Wishes},
 };
 
 /// Within which the last goodbye is said.
@@ -53,6 +54,7 @@ pub(crate) struct NoRoom;
 pub(crate) struct Parts {
     pub(crate) around: Surroundings,
     pub(crate) ingest: Option<(std::net::TcpListener, Doorkeeper)>,
+    pub(crate) srt: Option<(Supervisor, Wishes)>,
     pub(crate) demo: Option<Demo>,
     pub(crate) outputs_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
@@ -188,6 +190,12 @@ impl Engine {
                 playing.instrument(info_span!("demo"))
             };
             self.sources.spawn(over_and_over("the test stream", play));
+        }
+        if let Some((supervisor, wishes)) = &self.parts.srt {
+            let (supervisor, wishes) = (supervisor.clone(), wishes.subscribe());
+            let supervise = move || srt::run(supervisor.clone(), wishes.clone());
+            self.sources
+                .spawn(over_and_over("the supervisor of SRT", supervise));
         }
         let Some((listener, doorkeeper)) = self.parts.ingest.take() else {
             return;

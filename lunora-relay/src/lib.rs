@@ -12,6 +12,7 @@
 //! - `output` is the life of one output: connect, publish, retry, say goodbye.
 //!   `dial` and `tls` are its only way to the network.
 //! - `engine` runs all of these; `router` is how others talk to it.
+//! - `srt` looks after the process that takes SRT in.
 //! - [`wire`] is RTMP and FLV as bytes and values, without a socket.
 //! - [`sink`] is a receiver: it shows what arrives, and can misbehave for tests.
 
@@ -31,14 +32,16 @@ mod program;
 mod relay;
 mod router;
 pub mod sink;
+mod srt;
 mod tls;
 mod transport;
 pub mod wire;
 
 pub use air::{Air, Origin, SwitchReason, Switched};
-pub use config::{Failover, Idle, Ingest, RelayConfig, StartError};
+pub use config::{Failover, Idle, Ingest, RelayConfig, SrtConfig, StartError, WorkerCommand};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
 pub use program::{OnAir, Program};
 pub use relay::Relay;
 pub use router::RelayRouter;
+pub use srt::{Srt, SrtLink, SrtService, SrtStatus};
 pub use tls::CertificatesError;

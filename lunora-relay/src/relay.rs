@@ -22,6 +22,7 @@ use crate::{
     output::{Caller, Crowd, Surroundings},
     program::{OnAir, Program, ProgramFacts},
     router::RelayRouter,
+    srt::{Board, Srt, SrtSource, Supervisor, Wishes},
     tls::Tls,
 };
 
@@ -39,6 +40,7 @@ pub struct Relay {
     input_rate: watch::Receiver<Option<u64>>,
     ended: Arc<OnceLock<Timestamp>>,
     ingest: Option<SocketAddr>,
+    srt: Option<Srt>,
     outputs_max: usize,
 }
 
@@ -74,6 +76,19 @@ impl Relay {
             resolver: config.resolver,
             tls,
         };
+        let board = Arc::new(Board::new(Arc::clone(&clock), news.clone()));
+        // The encoder of the relay may come by SRT as well.
+        let publish_key = config.ingest.as_ref().map(|it| &it.publish_key);
+        let encoder = publish_key.map(|key| Arc::new(SrtSource::encoder(key)));
+        let wishes = Wishes::new(encoder.into_iter().collect());
+        let srt = config.srt.map(|config| Supervisor {
+            config,
+            hub: Arc::clone(&hub),
+            board: Arc::clone(&board),
+            policy: caller.policy,
+            resolver: Arc::clone(&caller.resolver),
+        });
+        let srt_view = srt.is_some().then(|| Srt::new(board));
         let around = Surroundings {
             hub,
             caller,
@@ -84,6 +99,7 @@ impl Relay {
             outputs_max,
             around,
             ingest,
+            srt: srt.map(|supervisor| (supervisor, wishes)),
             demo,
             clock,
             news,
@@ -98,6 +114,7 @@ impl Relay {
             input_rate: input_rates,
             ended,
             ingest: address,
+            srt: srt_view,
             outputs_max,
         })
     }
@@ -132,6 +149,12 @@ impl Relay {
     #[must_use]
     pub const fn ingest_address(&self) -> Option<SocketAddr> {
         self.ingest
+    }
+
+    /// How SRT fares, if the relay was told to take it in.
+    #[must_use]
+    pub const fn srt(&self) -> Option<&Srt> {
+        self.srt.as_ref()
     }
 
     /// Ends every publish in good order and stops, within two seconds. Needs a Tokio runtime with

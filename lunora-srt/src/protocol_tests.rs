@@ -28,8 +28,7 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
         Just(FromWorker::Missing),
         address().prop_map(FromWorker::Listening),
         Just(FromWorker::NoListener),
-        (source, address())
-            .prop_map(|(source, peer)| FromWorker::Connected { source, peer }),
+        (source, address()).prop_map(|(source, peer)| FromWorker::Connected { source, peer }),
         (source, bytes).prop_map(|(source, bytes)| FromWorker::Media { source, bytes }),
         source.prop_map(|source| FromWorker::Gap { source }),
         (source, end).prop_map(|(source, why)| FromWorker::Ended { source, why }),

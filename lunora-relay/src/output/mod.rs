@@ -20,6 +20,7 @@ mod health;
 mod keeper;
 mod task;
 
+pub(crate) use backoff::{Backoff, Pace, random};
 pub(crate) use connect::Caller;
 pub(crate) use crowd::Crowd;
 pub(crate) use health::Health;

@@ -95,7 +95,7 @@ pub(super) fn crc(bytes: &[u8]) -> u32 {
         sum ^= u32::from(*byte) << 24;
         for _ in 0..8 {
             let carry = sum >> 31;
-            sum = sum << 1 ^ carry * POLYNOMIAL;
+            sum = (sum << 1) ^ (carry * POLYNOMIAL);
         }
     }
     sum
