@@ -318,10 +318,8 @@ impl Session<'_> {
 
     fn hear(&mut self, said: FromWorker) {
         match said {
-            FromWorker::Hello { libsrt, .. } => {
-                self.libsrt = Some(libsrt);
-                self.show();
-            }
+            // Until it is known whether callers are waited for, it still starts.
+            FromWorker::Hello { libsrt, .. } => self.libsrt = Some(libsrt),
             FromWorker::Listening(address) => {
                 self.listens = Some(address);
                 self.show();

@@ -1,0 +1,117 @@
+//! A relay that takes RTMP and SRT in, and pushes to nginx.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use lunora_core::{
+    domain::{Fingerprint, HashKey, Leg, OutputId, OutputSpec, PushTarget, StreamKey, Switch},
+    port::OutputRouter,
+};
+use lunora_relay::{
+    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, SrtConfig, SrtService, SystemResolver,
+    WorkerCommand,
+};
+use lunora_testkit::{clock::ManualClock, real::machine::until};
+
+pub(crate) const PUBLISH_KEY: &str = "entry-77a1c9-canary";
+
+/// The worker, as a program of its own.
+pub(crate) fn worker() -> WorkerCommand {
+    WorkerCommand {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_lunora-srt-worker")),
+        arguments: Vec::new(),
+    }
+}
+
+/// A running relay, and a runtime to ask it on.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) relay: Relay,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Stage {
+    /// With libsrt as this machine has it.
+    pub(crate) fn start() -> Self {
+        Self::with_library(None)
+    }
+
+    /// With this file as libsrt.
+    pub(crate) fn with_library(library: Option<PathBuf>) -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let relay = Relay::start(RelayConfig {
+            ingest: Some(Ingest {
+                address,
+                publish_key: PUBLISH_KEY.into(),
+            }),
+            srt: Some(SrtConfig {
+                listen: address,
+                worker: worker(),
+                library,
+            }),
+            idle: Idle::Nothing,
+            failover: Failover::default(),
+            outputs_max: 10,
+            policy: DialPolicy::Local,
+            resolver: Arc::new(SystemResolver),
+            certificates: None,
+            clock: Arc::new(ManualClock::default()),
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        Self {
+            relay: relay.unwrap(),
+            runtime: runtime.unwrap(),
+        }
+    }
+
+    /// Where an encoder publishes by RTMP.
+    pub(crate) fn rtmp(&self) -> String {
+        let address = self.relay.ingest_address().unwrap();
+        format!("rtmp://{address}/live/{PUBLISH_KEY}")
+    }
+
+    /// Where SRT comes in, once it does.
+    pub(crate) fn srt(&self) -> SocketAddr {
+        until("SRT is taken in", || match self.service() {
+            SrtService::Running { listens, .. } => listens,
+            _ => None,
+        })
+    }
+
+    pub(crate) fn service(&self) -> SrtService {
+        *self.relay.srt().unwrap().service().borrow()
+    }
+
+    /// Pushes to this URL, and returns what it takes to end that.
+    pub(crate) fn push(&self, url: &str) -> OutputId {
+        let (place, key) = url.rsplit_once('/').unwrap();
+        let id = OutputId {
+            destination: format!("dst-{key}").parse().unwrap(),
+            leg: Leg::Primary,
+        };
+        let key_text = StreamKey::new(key).unwrap();
+        let target = PushTarget::new(place.parse().unwrap(), None, Some(key_text));
+        let spec = OutputSpec {
+            id: id.clone(),
+            fingerprint: Fingerprint::of(&HashKey::new([7; 32]), &target, None),
+            target,
+            switch: Switch::On,
+        };
+        let router = self.relay.router();
+        let applied = self.runtime.block_on(router.apply(&[spec]));
+        applied.into_iter().for_each(|result| result.unwrap());
+        id
+    }
+
+    /// Ends a push in good order.
+    pub(crate) fn detach(&self, id: &OutputId) {
+        let router = self.relay.router();
+        let detached = self.runtime.block_on(router.detach(&[id.clone()]));
+        detached.into_iter().for_each(|result| result.unwrap());
+    }
+}
