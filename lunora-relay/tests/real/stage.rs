@@ -1,9 +1,14 @@
 //! A relay that takes RTMP and SRT in, and pushes to nginx.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
+    process::id,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use lunora_core::{
@@ -11,25 +16,21 @@ use lunora_core::{
     port::OutputRouter,
 };
 use lunora_relay::{
-    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, SrtConfig, SrtService, SystemResolver,
-    WorkerCommand,
+    DialPolicy, Failover, Idle, Ingest, Origin, Relay, RelayConfig, SrtConfig, SrtService,
+    SrtStatus, SystemResolver, WorkerCommand,
 };
 use lunora_testkit::{clock::ManualClock, real::machine::until};
 
 pub(crate) const PUBLISH_KEY: &str = "entry-77a1c9-canary";
 
-/// The worker, as a program of its own.
-pub(crate) fn worker() -> WorkerCommand {
-    WorkerCommand {
-        program: PathBuf::from(env!("CARGO_BIN_EXE_lunora-srt-worker")),
-        arguments: Vec::new(),
-    }
-}
+static STAGES: AtomicU32 = AtomicU32::new(0);
 
 /// A running relay, and a runtime to ask it on.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) relay: Relay,
+    /// What stands in the command line of its worker and of no other.
+    mark: String,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -42,6 +43,12 @@ impl Stage {
     /// With this file as libsrt.
     pub(crate) fn with_library(library: Option<PathBuf>) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mark = format!("stage-{}-{}", id(), STAGES.fetch_add(1, Relaxed));
+        let worker = WorkerCommand {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_lunora-srt-worker")),
+            // It reads none.
+            arguments: vec![mark.clone().into()],
+        };
         let relay = Relay::start(RelayConfig {
             ingest: Some(Ingest {
                 address,
@@ -49,7 +56,7 @@ impl Stage {
             }),
             srt: Some(SrtConfig {
                 listen: address,
-                worker: worker(),
+                worker,
                 library,
             }),
             idle: Idle::Nothing,
@@ -65,6 +72,7 @@ impl Stage {
             .build();
         Self {
             relay: relay.unwrap(),
+            mark,
             runtime: runtime.unwrap(),
         }
     }
@@ -83,6 +91,24 @@ impl Stage {
         })
     }
 
+    /// The process that takes SRT in.
+    pub(crate) fn worker(&self) -> u32 {
+        until("the worker runs", || {
+            let processes = fs::read_dir("/proc").unwrap();
+            let mut ids = processes.filter_map(|it| it.ok()?.file_name().to_str()?.parse().ok());
+            ids.find(|id: &u32| {
+                let words = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+                let mut words = words.split(|byte| *byte == 0);
+                words.any(|word| word == self.mark.as_bytes())
+            })
+        })
+    }
+
+    /// How the encoder of the relay fares, as far as it comes by SRT.
+    pub(crate) fn encoder(&self) -> SrtStatus {
+        self.relay.srt().unwrap().status(&Origin::Encoder).unwrap()
+    }
+
     pub(crate) fn service(&self) -> SrtService {
         *self.relay.srt().unwrap().service().borrow()
     }
@@ -94,11 +120,14 @@ impl Stage {
             destination: format!("dst-{key}").parse().unwrap(),
             leg: Leg::Primary,
         };
-        let key_text = StreamKey::new(key).unwrap();
-        let target = PushTarget::new(place.parse().unwrap(), None, Some(key_text));
+        let target = PushTarget {
+            url: place.parse().unwrap(),
+            tail: None,
+            key: Some(StreamKey::new(key).unwrap()),
+        };
         let spec = OutputSpec {
             id: id.clone(),
-            fingerprint: Fingerprint::of(&HashKey::new([7; 32]), &target, None),
+            fingerprint: Fingerprint(HashKey::new([7; 32]).digest([url.as_bytes()])),
             target,
             switch: Switch::On,
         };
