@@ -25,6 +25,8 @@ pub(super) struct Live {
     demux: Demux,
     feed: Option<Feed>,
     asked: Option<Instant>,
+    /// Whether something was dropped for want of a feed.
+    missed: bool,
     bytes: u64,
 }
 
@@ -37,6 +39,7 @@ impl Live {
             demux: Demux::new(),
             feed: None,
             asked: None,
+            missed: false,
             bytes: 0,
         }
     }
@@ -90,12 +93,18 @@ impl Live {
     fn send(&mut self) {
         while let Some(message) = self.demux.poll() {
             if self.feed.is_none() && !self.ask() {
+                self.missed = true;
+                continue;
+            }
+            if std::mem::take(&mut self.missed) {
+                // The new feed has nothing of what came before.
+                self.demux.begin_anew();
                 continue;
             }
             let sent = self.feed.as_mut().map(|feed| feed.send(message));
             if let Some(Err(evicted)) = sent {
                 tracing::info!(origin = %self.source.origin, "{evicted}");
-                self.feed = None;
+                (self.feed, self.missed) = (None, true);
             }
         }
     }
@@ -114,8 +123,6 @@ impl Live {
         match self.hub.feed(origin.clone(), *priority, fourcc) {
             Ok(feed) => {
                 self.feed = Some(feed);
-                // What it would go on with is not what it began with.
-                self.demux.interrupt();
                 self.board.update(origin, |status| status.fault = None);
                 true
             }

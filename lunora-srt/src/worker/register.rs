@@ -79,7 +79,9 @@ impl<'a> Named<'a> {
     /// A stream id, plain or in the form that SRT's access control recommends.
     fn parse(stream_id: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(stream_id).ok()?;
-        let Some(fields) = text.strip_prefix("#!::") else {
+        // The second is the first as it stands in a URL, which not every encoder decodes.
+        let fields = text.strip_prefix("#!::");
+        let Some(fields) = fields.or_else(|| text.strip_prefix("%23!::")) else {
             let sends = true;
             return Some(Self {
                 stream: text,
@@ -309,6 +311,7 @@ mod tests {
 
         assert_eq!(find(&register, "one"), Ok(1));
         assert_eq!(find(&register, "#!::r=two,m=publish,u=me"), Ok(2));
+        assert_eq!(find(&register, "%23!::r=two"), Ok(2));
         assert_eq!(
             find(&register, "#!::m=request,r=two"),
             Err((Some(2), Refusal::Receiver))

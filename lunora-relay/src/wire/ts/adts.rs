@@ -50,6 +50,11 @@ impl Audio {
         self.next = None;
     }
 
+    /// Begins as if nothing was sent yet.
+    pub(super) fn begin_anew(&mut self) {
+        self.header = Bytes::new();
+    }
+
     /// Returns how many pieces were no frame that can be sent.
     pub(super) fn take(
         &mut self,

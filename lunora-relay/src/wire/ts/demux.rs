@@ -128,6 +128,21 @@ impl Demux {
         }
     }
 
+    /// Whoever takes messages from now on has none of those before: headers are sent again, and
+    /// pictures begin with a keyframe. What waits to be taken is dropped.
+    pub fn begin_anew(&mut self) {
+        self.messages.clear();
+        let Some(program) = &mut self.program else {
+            return;
+        };
+        if let Some((.., video)) = &mut program.video {
+            video.begin_anew();
+        }
+        if let Some((.., audio)) = &mut program.audio {
+            audio.begin_anew();
+        }
+    }
+
     /// Nothing is fed any more: what waits only for the beginning of the next is sent.
     pub fn finish(&mut self) {
         let Some(program) = &mut self.program else {

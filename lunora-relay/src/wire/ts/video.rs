@@ -81,6 +81,12 @@ impl Video {
         self.waits = true;
     }
 
+    /// Begins as if nothing was sent yet.
+    pub(super) fn begin_anew(&mut self) {
+        self.waits = true;
+        self.header = Bytes::new();
+    }
+
     pub(super) fn take(
         &mut self,
         pes: Pes<'_>,

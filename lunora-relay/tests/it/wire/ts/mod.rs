@@ -178,6 +178,27 @@ fn a_loss_that_counters_cannot_show_is_one_if_it_is_told() {
 }
 
 #[test]
+fn who_takes_over_gets_headers_and_begins_with_a_keyframe() {
+    let mut mux = Mux::new();
+    film(&mut mux, 25, 0, Length::Told);
+    let bytes = mux.bytes();
+    let (before, after) = bytes.split_at(188 * (2 + 3 * 5));
+    let mut demux = Demux::new();
+    demux.feed(before);
+
+    demux.begin_anew();
+    demux.feed(after);
+    let messages: Vec<_> = std::iter::from_fn(|| demux.poll()).collect();
+
+    let numbers: Vec<u32> = pictures(&messages).iter().map(|it| it.0).collect();
+    assert_eq!(numbers, (10..25).collect::<Vec<_>>());
+    for kind in [MessageKind::Video, MessageKind::Audio] {
+        let first = only(&messages, kind)[0];
+        assert!(classify(kind, &first.payload).sequence_header);
+    }
+}
+
+#[test]
 fn sound_may_begin_in_one_packet_and_end_in_the_next() {
     let frames: Vec<Vec<u8>> = (0..9_u8).map(|n| adts(&[n; 150])).collect();
     let stream = frames.concat();
