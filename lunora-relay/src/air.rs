@@ -69,6 +69,9 @@ pub struct Switched {
     /// For how long nothing went out: from the last message of the one to the first of the other.
     /// Unknown if nothing ever went out before, or nothing does now.
     pub gap: Option<Duration>,
+    /// How much of that passed from the decision to the keyframe that it waited for. What was on
+    /// air went on meanwhile if it still sent.
+    pub waited: Duration,
 }
 
 /// Why another feed goes on air.
@@ -83,6 +86,8 @@ pub enum SwitchReason {
     Silent(Duration),
     /// One of a better priority has been good for so long.
     Better(Duration),
+    /// A person stopped the channel.
+    Stopped,
     /// A person put it on air.
     Pinned,
     /// What a person had put on air is back.
@@ -108,6 +113,7 @@ impl fmt::Display for SwitchReason {
                     good.as_secs()
                 )
             }
+            Self::Stopped => f.write_str("the channel was stopped by hand"),
             Self::Pinned => f.write_str("it was put on air by hand"),
             Self::PinnedIsBack => f.write_str("what was put on air by hand is back"),
         }

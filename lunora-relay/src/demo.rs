@@ -49,7 +49,7 @@ impl Demo {
     pub(crate) async fn run(self, hub: Arc<Hub>) {
         let mut program = hub.facts();
         while program
-            .wait_for(|facts| facts.on_air != OnAir::Encoder)
+            .wait_for(|facts| facts.on_air == OnAir::Demo)
             .await
             .is_ok()
         {

@@ -12,8 +12,11 @@ use std::{
 
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{ObservedOutput, OutputId, OutputSpec, OutputState, Switch},
-    port::Clock,
+    domain::{
+        IngestSpec, ObservedIngest, ObservedOutput, OutputId, OutputSpec, OutputState, SourceId,
+        Switch,
+    },
+    port::{Clock, PortError},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -23,12 +26,15 @@ use tokio::{
 use tracing::{Instrument, error, info, info_span};
 
 use crate::{
+    air::Origin,
     alone::over_and_over,
+    channel::Described,
     demo::Demo,
     ingest::{self, Doorkeeper},
     news::News,
     output::{Health, Surroundings, Wish, keep},
-    srt::{self, Supervisor, Wishes},
+    sources::{Intake, Prober, Sources},
+    srt::{self, SrtParts},
 };
 
 /// Within which the last goodbye is said.
@@ -41,7 +47,30 @@ pub(crate) enum Command {
     Detach(Vec<OutputId>, oneshot::Sender<()>),
     Retry(Vec<OutputId>, oneshot::Sender<()>),
     Observe(oneshot::Sender<Vec<ObservedOutput>>),
+    Sources(SourceCommand),
+    Channel(ChannelCommand),
     Shutdown(oneshot::Sender<()>),
+}
+
+/// What it is asked to do with what comes in.
+#[derive(Debug)]
+pub(crate) enum SourceCommand {
+    Apply(Vec<IngestSpec>, oneshot::Sender<Vec<Result<(), PortError>>>),
+    Observe(oneshot::Sender<Vec<ObservedIngest>>),
+    /// Answers whether the source is known.
+    Pin(Option<SourceId>, oneshot::Sender<bool>),
+    Pinned(oneshot::Sender<Option<Origin>>),
+    Prober(IngestSpec, oneshot::Sender<Result<Prober, PortError>>),
+}
+
+/// What it is asked to do as a whole.
+#[derive(Debug)]
+pub(crate) enum ChannelCommand {
+    Describe(oneshot::Sender<Described>),
+    /// Whether what comes in is to go out.
+    Run(bool, oneshot::Sender<()>),
+    /// Answers whether there is such a one.
+    Pin(Origin, oneshot::Sender<bool>),
 }
 
 /// There are as many outputs as there can be.
@@ -53,8 +82,9 @@ pub(crate) struct NoRoom;
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) around: Surroundings,
-    pub(crate) ingest: Option<(std::net::TcpListener, Doorkeeper)>,
-    pub(crate) srt: Option<(Supervisor, Wishes)>,
+    pub(crate) ingest: Option<(std::net::TcpListener, Arc<Doorkeeper>)>,
+    /// Who brings sources in by SRT.
+    pub(crate) srt: Option<SrtParts>,
     pub(crate) demo: Option<Demo>,
     pub(crate) outputs_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
@@ -85,7 +115,8 @@ struct Engine {
     outputs: BTreeMap<OutputId, Running>,
     /// Detached, with a publish that has not ended yet.
     leaving: BTreeMap<OutputId, Ended>,
-    sources: JoinSet<()>,
+    sources: Sources,
+    feeders: JoinSet<()>,
     bytes_in: u64,
 }
 
@@ -132,19 +163,26 @@ impl Engine {
             ended: Arc::clone(&parts.ended),
             clock: Arc::clone(&parts.clock),
         };
+        let doorkeeper = parts.ingest.as_ref();
+        let doorkeeper = doorkeeper.map(|(_, doorkeeper)| Arc::clone(doorkeeper));
+        let hub = Arc::clone(&parts.around.hub);
+        let intake = parts.srt.as_ref();
+        let intake = intake.map(|srt| Arc::clone(&srt.intake) as Arc<dyn Intake>);
+        let sources = Sources::new(hub, doorkeeper, intake);
         let (outputs, leaving) = (BTreeMap::new(), BTreeMap::new());
         Self {
             _end,
             parts,
             outputs,
             leaving,
-            sources: JoinSet::new(),
+            sources,
+            feeders: JoinSet::new(),
             bytes_in: 0,
         }
     }
 
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        self.start_sources();
+        self.start_feeders();
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -168,6 +206,8 @@ impl Engine {
                 Some(Command::Observe(reply)) => {
                     let _ = reply.send(self.observe());
                 }
+                Some(Command::Sources(command)) => self.ask_sources(command),
+                Some(Command::Channel(command)) => self.ask_channel(command),
                 Some(Command::Shutdown(reply)) => {
                     self.shut_down().await;
                     let _ = reply.send(());
@@ -178,29 +218,86 @@ impl Engine {
         }
     }
 
-    fn start_sources(&mut self) {
+    fn ask_sources(&mut self, command: SourceCommand) {
+        let hub = &self.parts.around.hub;
+        match command {
+            SourceCommand::Apply(specs, reply) => {
+                let _ = reply.send(self.sources.apply(&specs));
+            }
+            SourceCommand::Observe(reply) => {
+                let _ = reply.send(hub.observe());
+            }
+            SourceCommand::Pin(source, reply) => {
+                let is_known = source.as_ref().is_none_or(|id| hub.knows(id));
+                if is_known {
+                    hub.pin(source.map(Origin::Source));
+                }
+                let _ = reply.send(is_known);
+            }
+            SourceCommand::Pinned(reply) => {
+                let _ = reply.send(hub.pinned());
+            }
+            SourceCommand::Prober(spec, reply) => {
+                let _ = reply.send(self.sources.prober(&spec));
+            }
+        }
+    }
+
+    fn ask_channel(&self, command: ChannelCommand) {
+        let hub = &self.parts.around.hub;
+        match command {
+            ChannelCommand::Describe(reply) => {
+                let air = hub.air().borrow().clone();
+                let _ = reply.send(Described {
+                    runs: hub.is_open(),
+                    has_encoder: self.sources.has_encoder(),
+                    sources: self.sources.in_order(),
+                    on_air: air.on_air,
+                    pinned: air.pinned,
+                    outputs: self.outputs.len(),
+                });
+            }
+            ChannelCommand::Run(runs, reply) => {
+                hub.open(runs);
+                let _ = reply.send(());
+            }
+            ChannelCommand::Pin(origin, reply) => {
+                let is_known = match &origin {
+                    Origin::Source(id) => hub.knows(id),
+                    Origin::Encoder => self.sources.has_encoder(),
+                    Origin::Demo => false,
+                };
+                if is_known {
+                    hub.pin(Some(origin));
+                }
+                let _ = reply.send(is_known);
+            }
+        }
+    }
+
+    fn start_feeders(&mut self) {
         let hub = &self.parts.around.hub;
         let watched = Arc::clone(hub);
         let watch = move || Arc::clone(&watched).watch();
-        self.sources.spawn(over_and_over("the director", watch));
+        self.feeders.spawn(over_and_over("the director", watch));
         if let Some(demo) = self.parts.demo.take() {
             let hub = Arc::clone(hub);
             let play = move || {
                 let playing = demo.clone().run(Arc::clone(&hub));
                 playing.instrument(info_span!("demo"))
             };
-            self.sources.spawn(over_and_over("the test stream", play));
+            self.feeders.spawn(over_and_over("the test stream", play));
         }
-        if let Some((supervisor, wishes)) = &self.parts.srt {
-            let (supervisor, wishes) = (supervisor.clone(), wishes.subscribe());
+        if let Some(SrtParts { supervisor, intake }) = &self.parts.srt {
+            let (supervisor, wishes) = (supervisor.clone(), intake.wishes());
             let supervise = move || srt::run(supervisor.clone(), wishes.clone());
-            self.sources
+            self.feeders
                 .spawn(over_and_over("the supervisor of SRT", supervise));
         }
         let Some((listener, doorkeeper)) = self.parts.ingest.take() else {
             return;
         };
-        let (doorkeeper, hub) = (Arc::new(doorkeeper), Arc::clone(hub));
+        let hub = Arc::clone(hub);
         let admit = move || {
             // A copy, so that the port stays ours and who waits there is let in after all.
             let listener = listener.try_clone();
@@ -212,7 +309,7 @@ impl Engine {
                 }
             }
         };
-        self.sources.spawn(over_and_over("the ingest", admit));
+        self.feeders.spawn(over_and_over("the ingest", admit));
     }
 
     fn apply(&mut self, spec: OutputSpec) -> Result<(), NoRoom> {
@@ -332,7 +429,7 @@ impl Engine {
             .chain(leaving)
             .collect();
         let _ = timeout(SHUTDOWN_MAX, until_ended(all)).await;
-        self.sources.abort_all();
+        self.feeders.abort_all();
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 
 use lunora_core::{
     ExposeSecret, SecretString,
-    domain::{Digest, HashKey, Priority},
+    domain::{Digest, HashKey, Priority, SourceId},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,7 +27,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::{
     air::Origin,
-    fanout::{Evicted, Feed, Hub, InUse},
+    fanout::{Evicted, Feed, Hub, Refused},
     lobby::{Lobby, Seat},
     lock::lock,
     wire::{
@@ -57,13 +57,24 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// Slows down those who guess keys.
 const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 
-/// Tells the right key from any other.
+/// Tells the right keys from any other.
 #[derive(Debug)]
 pub(crate) struct Doorkeeper {
     hash_key: HashKey,
-    expected: Digest,
+    /// The key of the relay itself.
+    own: Digest,
+    /// Those of sources that were added.
+    sources: Mutex<Vec<Key>>,
     /// When a refusal was told last, and how many were not told since.
     refusals: Mutex<(Option<Instant>, u64)>,
+}
+
+/// A key under a hash, and whose it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) digest: Digest,
+    pub(crate) source: SourceId,
+    pub(crate) priority: Priority,
 }
 
 impl Doorkeeper {
@@ -73,12 +84,28 @@ impl Doorkeeper {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let hash_key = HashKey::new(random);
-        let expected = hash_key.digest([key.expose_secret().as_bytes()]);
+        let own = hash_key.digest([key.expose_secret().as_bytes()]);
         Ok(Self {
             hash_key,
-            expected,
+            own,
+            sources: Mutex::default(),
             refusals: Mutex::default(),
         })
+    }
+
+    /// The hash of a key as it is compared: what follows a `?` is the encoder's own.
+    pub(crate) fn digest(&self, key: &SecretString) -> Digest {
+        self.hash_key.digest([plain(key).as_bytes()])
+    }
+
+    /// Whether this is the hash of the relay's own key.
+    pub(crate) fn is_own(&self, digest: Digest) -> bool {
+        digest == self.own
+    }
+
+    /// Lets in the encoders of these sources, beside that with the relay's own key.
+    pub(crate) fn expect(&self, sources: Vec<Key>) {
+        *lock(&self.sources) = sources;
     }
 
     /// Counts a refusal at `now`; says how many went untold if this one is to be told.
@@ -93,15 +120,25 @@ impl Doorkeeper {
         Some(std::mem::take(untold))
     }
 
-    fn admits(&self, app: &SecretString, stream_name: &SecretString) -> bool {
-        let plain = |text: &SecretString| {
-            let text = text.expose_secret();
-            let path = text.split_once('?').map_or(text, |(path, _)| path);
-            path.trim_matches('/').to_owned()
-        };
-        let given = self.hash_key.digest([plain(stream_name).as_bytes()]);
-        plain(app) == APP && given == self.expected
+    /// Who publishes, and how early it is used; nobody if the key is wrong.
+    fn admits(&self, app: &SecretString, stream_name: &SecretString) -> Option<(Origin, Priority)> {
+        let given = self.digest(stream_name);
+        if plain(app) != APP {
+            return None;
+        }
+        if given == self.own {
+            return Some((Origin::Encoder, Priority::PRIMARY));
+        }
+        let sources = lock(&self.sources);
+        let found = sources.iter().find(|key| key.digest == given);
+        found.map(|key| (Origin::Source(key.source.clone()), key.priority))
     }
+}
+
+fn plain(text: &SecretString) -> String {
+    let text = text.expose_secret();
+    let path = text.split_once('?').map_or(text, |(path, _)| path);
+    path.trim_matches('/').to_owned()
 }
 
 /// Why a connection ended early.
@@ -116,7 +153,7 @@ enum IngestError {
     #[error("the publish key is wrong")]
     WrongKey,
     #[error(transparent)]
-    InUse(#[from] InUse),
+    Refused(#[from] Refused),
     #[error(transparent)]
     Evicted(#[from] Evicted),
     #[error("the handshake failed: {0}")]
@@ -174,8 +211,11 @@ async fn serve(
     let feed = arrival.await.unwrap_or(Err(IngestError::Late));
     let ended = match feed {
         Ok(feed) => {
-            info!("an encoder publishes");
-            let ended = visit.stay(feed).await;
+            let evicted = feed.evicted();
+            let ended = tokio::select! {
+                ended = visit.stay(feed) => ended,
+                () = evicted.notified() => Err(Evicted.into()),
+            };
             visit.part().await;
             ended
         }
@@ -183,7 +223,7 @@ async fn serve(
     };
     match ended {
         Ok(()) => info!("the encoder left"),
-        Err(error @ (IngestError::WrongKey | IngestError::InUse(_))) => {
+        Err(error @ (IngestError::WrongKey | IngestError::Refused(_))) => {
             match doorkeeper.refused(Instant::now()) {
                 Some(0) => warn!("refused an encoder: {error}"),
                 Some(untold) => warn!(untold, "refused an encoder, as others before: {error}"),
@@ -233,18 +273,21 @@ impl Visit {
         }
     }
 
-    async fn admit(&mut self, admitted: bool, hub: &Arc<Hub>) -> Result<Feed, IngestError> {
+    async fn admit(
+        &mut self,
+        admitted: Option<(Origin, Priority)>,
+        hub: &Arc<Hub>,
+    ) -> Result<Feed, IngestError> {
         // `BadName` is the one refusal that encoders explain to their users.
         const REFUSED: &str = "NetStream.Publish.BadName";
-        let feed = if admitted {
-            hub.feed(
-                Origin::Encoder,
-                Priority::PRIMARY,
-                std::mem::take(&mut self.fourcc),
-            )
-            .map_err(IngestError::from)
-        } else {
-            Err(IngestError::WrongKey)
+        let feed = match admitted {
+            Some((origin, priority)) => {
+                info!("{origin} publishes");
+                let fourcc = std::mem::take(&mut self.fourcc);
+                hub.feed(origin, priority, fourcc)
+                    .map_err(IngestError::from)
+            }
+            None => Err(IngestError::WrongKey),
         };
         match &feed {
             Ok(_) => {

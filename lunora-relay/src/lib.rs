@@ -18,12 +18,14 @@
 
 mod air;
 mod alone;
+mod channel;
 mod config;
 mod demo;
 mod dial;
 mod engine;
 mod fanout;
 mod ingest;
+mod ingests;
 mod lobby;
 mod lock;
 mod news;
@@ -32,14 +34,17 @@ mod program;
 mod relay;
 mod router;
 pub mod sink;
+mod sources;
 mod srt;
 mod tls;
 mod transport;
 pub mod wire;
 
 pub use air::{Air, Origin, SwitchReason, Switched};
+pub use channel::RelayChannel;
 pub use config::{Failover, Idle, Ingest, RelayConfig, SrtConfig, StartError, WorkerCommand};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
+pub use ingests::RelayIngests;
 pub use program::{OnAir, Program};
 pub use relay::Relay;
 pub use router::RelayRouter;

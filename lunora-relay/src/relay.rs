@@ -7,22 +7,26 @@ use std::{
 };
 
 use jiff::Timestamp;
+use lunora_core::port::Clock;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
 use crate::{
+    air::Air,
+    channel::RelayChannel,
     config::{Idle, Ingest, RelayConfig, StartError},
     demo::Demo,
     engine::{self, Command, Parts},
     fanout::Hub,
     ingest::Doorkeeper,
+    ingests::RelayIngests,
     news::News,
     output::{Caller, Crowd, Surroundings},
     program::{OnAir, Program, ProgramFacts},
     router::RelayRouter,
-    srt::{Board, Srt, SrtSource, Supervisor, Wishes},
+    srt::{Board, Srt, SrtParts},
     tls::Tls,
 };
 
@@ -37,6 +41,8 @@ pub struct Relay {
     commands: mpsc::Sender<Command>,
     news: watch::Receiver<u64>,
     facts: watch::Receiver<ProgramFacts>,
+    air: watch::Receiver<Air>,
+    clock: Arc<dyn Clock>,
     input_rate: watch::Receiver<Option<u64>>,
     ended: Arc<OnceLock<Timestamp>>,
     ingest: Option<SocketAddr>,
@@ -68,7 +74,7 @@ impl Relay {
         );
         let hub = Arc::new(hub);
         // The data plane alone can send these, so they close when it ends.
-        let (facts, changes) = (hub.facts(), news.subscribe());
+        let (facts, air, changes) = (hub.facts(), hub.air(), news.subscribe());
         let (input_rate, input_rates) = watch::channel(None);
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let caller = Caller {
@@ -77,16 +83,11 @@ impl Relay {
             tls,
         };
         let board = Arc::new(Board::new(Arc::clone(&clock), news.clone()));
-        // The encoder of the relay may come by SRT as well.
         let publish_key = config.ingest.as_ref().map(|it| &it.publish_key);
-        let encoder = publish_key.map(|key| Arc::new(SrtSource::encoder(key)));
-        let wishes = Wishes::new(encoder.into_iter().collect());
-        let srt = config.srt.map(|config| Supervisor {
-            config,
-            hub: Arc::clone(&hub),
-            board: Arc::clone(&board),
-            policy: caller.policy,
-            resolver: Arc::clone(&caller.resolver),
+        let srt = config.srt.map(|config| {
+            let calling = (caller.policy, Arc::clone(&caller.resolver));
+            let (hub, board, clock) = (Arc::clone(&hub), Arc::clone(&board), Arc::clone(&clock));
+            SrtParts::new(config, publish_key, hub, board, calling, clock)
         });
         let srt_view = srt.is_some().then(|| Srt::new(board));
         let around = Surroundings {
@@ -99,9 +100,9 @@ impl Relay {
             outputs_max,
             around,
             ingest,
-            srt: srt.map(|supervisor| (supervisor, wishes)),
+            srt,
             demo,
-            clock,
+            clock: Arc::clone(&clock),
             news,
             input_rate,
             ended: Arc::clone(&ended),
@@ -111,6 +112,8 @@ impl Relay {
             commands,
             news: changes,
             facts,
+            air,
+            clock,
             input_rate: input_rates,
             ended,
             ingest: address,
@@ -123,6 +126,24 @@ impl Relay {
     #[must_use]
     pub fn router(&self) -> RelayRouter {
         RelayRouter::new(self.commands.clone(), self.outputs_max)
+    }
+
+    /// The port through which sources are taken in and pinned, and a probe that looks at them.
+    #[must_use]
+    pub fn ingests(&self) -> RelayIngests {
+        RelayIngests::new(self.commands.clone(), Arc::clone(&self.clock))
+    }
+
+    /// The relay as a channel, whose inputs are the sources.
+    #[must_use]
+    pub fn channel(&self) -> RelayChannel {
+        RelayChannel::new(self.commands.clone())
+    }
+
+    /// What is on air and what is pinned, and every switch as it happens.
+    #[must_use]
+    pub fn air(&self) -> watch::Receiver<Air> {
+        self.air.clone()
     }
 
     /// Changes whenever the state or a fault of any output does, or what is on air. What it counts means nothing.
@@ -181,11 +202,11 @@ impl Drop for Relay {
     }
 }
 
-fn listen(ingest: &Ingest) -> Result<(std::net::TcpListener, Doorkeeper), StartError> {
+fn listen(ingest: &Ingest) -> Result<(std::net::TcpListener, Arc<Doorkeeper>), StartError> {
     let address = ingest.address;
     let failed = |source| StartError::Listen { address, source };
     let listener = std::net::TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let doorkeeper = Doorkeeper::new(&ingest.publish_key).map_err(StartError::System)?;
-    Ok((listener, doorkeeper))
+    Ok((listener, Arc::new(doorkeeper)))
 }

@@ -19,7 +19,7 @@ pub struct RelayRouter {
 /// The data plane has stopped, or is stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the relay has stopped")]
-struct Stopped;
+pub(crate) struct Stopped;
 
 impl RelayRouter {
     pub(crate) const fn new(commands: mpsc::Sender<Command>, outputs_max: usize) -> Self {

@@ -10,13 +10,15 @@ use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        AttachmentName, Channel, Event, EventSeq, Feed, FeedChange, FeedReceipt, LeaseName,
-        NewEvent, ObservedOutput, OutputId, OutputSpec, Removal, SecretName, SecretVersion,
+        AttachmentName, Channel, Event, EventSeq, Feed, FeedChange, FeedReceipt, Finding,
+        IngestSpec, LeaseName, NewEvent, ObservedIngest, ObservedOutput, OutputId, OutputSpec,
+        PushTarget, Removal, SecretName, SecretVersion, SourceId,
     },
     port::{
-        Answer, ChannelController, Claim, ControlStore, ErrorKind, EventLog, Expect, Forget,
-        History, IdempotencyKey, Lease, OutputRouter, Page, PageRequest, Pause, PortError, Record,
-        Repo, Revealed, Revision, RouterCapabilities, SecretStore, Versioned, Which,
+        Answer, ChannelController, Claim, ControlStore, Depth, DestinationProbe, ErrorKind,
+        EventLog, Expect, Forget, History, IdempotencyKey, IngestController, Lease, OutputRouter,
+        Page, PageRequest, Pause, PortError, Record, Repo, Revealed, Revision, RouterCapabilities,
+        SecretStore, SourceProbe, Versioned, Which,
     },
 };
 
@@ -351,6 +353,48 @@ impl<P: ChannelController> ChannelController for Faulty<P> {
             self.inner.remove_feed(receipt),
         );
         self.plan.around(call, work).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: IngestController> IngestController for Faulty<P> {
+    async fn apply(&self, specs: &[IngestSpec]) -> Vec<Result<(), PortError>> {
+        let (call, work) = ("IngestController::apply", self.inner.apply(specs));
+        self.plan.around_each(call, specs.len(), work).await
+    }
+
+    async fn observe(&self) -> Result<Vec<ObservedIngest>, PortError> {
+        let work = self.inner.observe();
+        self.plan.around("IngestController::observe", work).await
+    }
+
+    async fn pin(&self, source: Option<&SourceId>) -> Result<(), PortError> {
+        let work = self.inner.pin(source);
+        self.plan.around("IngestController::pin", work).await
+    }
+
+    async fn pinned(&self) -> Result<Option<SourceId>, PortError> {
+        let work = self.inner.pinned();
+        self.plan.around("IngestController::pinned", work).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: SourceProbe> SourceProbe for Faulty<P> {
+    async fn probe(&self, source: &IngestSpec) -> Result<Finding, PortError> {
+        let work = self.inner.probe(source);
+        self.plan.around("SourceProbe::probe", work).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<P: DestinationProbe> DestinationProbe for Faulty<P> {
+    async fn probe(&self, target: &PushTarget, depth: Depth) -> Result<Finding, PortError> {
+        let work = self.inner.probe(target, depth);
+        self.plan.around("DestinationProbe::probe", work).await
     }
 }
 

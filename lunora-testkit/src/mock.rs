@@ -34,14 +34,15 @@ use lunora_core::{
     SecretString,
     domain::{
         AttachmentName, Channel, Destination, DestinationId, Event, EventSeq, FailoverHistory,
-        Feed, FeedChange, FeedReceipt, LeaseName, NewEvent, ObservedOutput, OutputId, OutputSpec,
-        Preset, PresetId, Removal, SecretName, SecretVersion, Session, SessionId, Source, SourceId,
-        Token, TokenId,
+        Feed, FeedChange, FeedReceipt, Finding, IngestSpec, LeaseName, NewEvent, ObservedIngest,
+        ObservedOutput, OutputId, OutputSpec, Preset, PresetId, PushTarget, Removal, SecretName,
+        SecretVersion, Session, SessionId, Source, SourceId, Token, TokenId,
     },
     port::{
-        Answer, ChannelController, Claim, Clock, ControlStore, EventLog, Expect, Forget, History,
-        IdSource, IdempotencyKey, Lease, OutputRouter, Page, PageRequest, Pause, PortError,
-        Receives, Repo, Revealed, Revision, RouterCapabilities, SecretStore, Versioned, Which,
+        Answer, ChannelController, Claim, Clock, ControlStore, Depth, DestinationProbe, EventLog,
+        Expect, Forget, History, IdSource, IdempotencyKey, IngestController, Lease, OutputRouter,
+        Page, PageRequest, Pause, PortError, Receives, Repo, Revealed, Revision,
+        RouterCapabilities, SecretStore, SourceProbe, Versioned, Which,
     },
 };
 use mockall::mock;
@@ -155,6 +156,63 @@ mock! {
     #[async_trait]
     impl Receives for Receives {
         async fn receives(&self) -> Result<bool, PortError>;
+    }
+}
+
+mock! {
+    /// A mock of [`IngestController`]. A pin is expected of an owned id, because mockall
+    /// takes no optional reference in a trait.
+    #[derive(Debug)]
+    pub IngestController {
+        /// Answers an apply.
+        pub fn apply(&self, specs: &[IngestSpec]) -> Vec<Result<(), PortError>>;
+        /// Answers an observation.
+        pub fn observe(&self) -> Result<Vec<ObservedIngest>, PortError>;
+        /// Answers a pin.
+        pub fn pin(&self, source: Option<SourceId>) -> Result<(), PortError>;
+        /// Answers what is pinned.
+        pub fn pinned(&self) -> Result<Option<SourceId>, PortError>;
+    }
+}
+
+#[async_trait]
+impl IngestController for MockIngestController {
+    async fn apply(&self, specs: &[IngestSpec]) -> Vec<Result<(), PortError>> {
+        self.apply(specs)
+    }
+
+    async fn observe(&self) -> Result<Vec<ObservedIngest>, PortError> {
+        self.observe()
+    }
+
+    async fn pin(&self, source: Option<&SourceId>) -> Result<(), PortError> {
+        self.pin(source.cloned())
+    }
+
+    async fn pinned(&self) -> Result<Option<SourceId>, PortError> {
+        self.pinned()
+    }
+}
+
+mock! {
+    /// A mock of [`SourceProbe`].
+    #[derive(Debug)]
+    pub SourceProbe {}
+
+    #[async_trait]
+    impl SourceProbe for SourceProbe {
+        async fn probe(&self, source: &IngestSpec) -> Result<Finding, PortError>;
+    }
+}
+
+mock! {
+    /// A mock of [`DestinationProbe`].
+    #[derive(Debug)]
+    pub DestinationProbe {}
+
+    #[async_trait]
+    impl DestinationProbe for DestinationProbe {
+        async fn probe(&self, target: &PushTarget, depth: Depth) -> Result<Finding, PortError>;
     }
 }
 

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use lunora_core::{
     domain::{EventSeq, OutputType},
     port::{
-        ChannelController, Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, FailoverRepo,
-        IdSource, OutputRouter, Page, PortError, PresetRepo, Receives, RouterCapabilities,
-        SecretStore, SessionRepo, SourceRepo, TokenRepo,
+        ChannelController, Clock, ControlStore, DestinationProbe, DestinationRepo, ErrorKind,
+        EventLog, FailoverRepo, IdSource, IngestController, OutputRouter, Page, PortError,
+        PresetRepo, Receives, RouterCapabilities, SecretStore, SessionRepo, SourceProbe,
+        SourceRepo, TokenRepo,
     },
     service::{Cause, DestinationError, Destinations, Ports, Reconciler, Scope, Start},
 };
 use lunora_testkit::{
     mock::{
-        MockChannelController, MockClock, MockControlStore, MockDestinationRepo, MockEventLog,
-        MockFailoverRepo, MockIdSource, MockOutputRouter, MockPresetRepo, MockReceives,
-        MockSecretStore, MockSessionRepo, MockSourceRepo, MockTokenRepo,
+        MockChannelController, MockClock, MockControlStore, MockDestinationProbe,
+        MockDestinationRepo, MockEventLog, MockFailoverRepo, MockIdSource, MockIngestController,
+        MockOutputRouter, MockPresetRepo, MockReceives, MockSecretStore, MockSessionRepo,
+        MockSourceProbe, MockSourceRepo, MockTokenRepo,
     },
     sample,
     world::{World, new_destination},
@@ -35,6 +37,9 @@ fn every_port_has_a_mock() {
     is_a::<dyn OutputRouter>(Arc::new(MockOutputRouter::new()));
     is_a::<dyn ChannelController>(Arc::new(MockChannelController::new()));
     is_a::<dyn Receives>(Arc::new(MockReceives::new()));
+    is_a::<dyn IngestController>(Arc::new(MockIngestController::new()));
+    is_a::<dyn SourceProbe>(Arc::new(MockSourceProbe::new()));
+    is_a::<dyn DestinationProbe>(Arc::new(MockDestinationProbe::new()));
     is_a::<dyn EventLog>(Arc::new(MockEventLog::new()));
     is_a::<dyn ControlStore>(Arc::new(MockControlStore::new()));
     is_a::<dyn Clock>(Arc::new(MockClock::new()));

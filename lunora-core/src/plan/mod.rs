@@ -2,8 +2,9 @@
 //!
 //! [`wish`] says what outputs a destination wants; [`plan`] compares the wishes
 //! of all with what is observed and gives the steps between them; [`status`]
-//! says what a destination shows.
+//! says what a destination shows; [`failover`] says which leg, or which source, is used.
 
+pub mod failover;
 mod status;
 mod steps;
 mod wish;

@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{
-    Answer, ChannelController, Claim, Clock, ControlStore, EventLog, Expect, Forget, History,
-    IdSource, IdempotencyKey, Lease, OutputRouter, Page, PageRequest, Pause, PortError, Receives,
-    Record, Repo, Revealed, Revision, RouterCapabilities, SecretStore, Versioned, Which,
+    Answer, ChannelController, Claim, Clock, ControlStore, Depth, DestinationProbe, EventLog,
+    Expect, Forget, History, IdSource, IdempotencyKey, IngestController, Lease, OutputRouter, Page,
+    PageRequest, Pause, PortError, Receives, Record, Repo, Revealed, Revision, RouterCapabilities,
+    SecretStore, SourceProbe, Versioned, Which,
 };
 use crate::domain::{
-    AttachmentName, Channel, Event, EventSeq, Feed, FeedChange, FeedReceipt, LeaseName, NewEvent,
-    ObservedOutput, OutputId, OutputSpec, Removal, SecretName, SecretVersion,
+    AttachmentName, Channel, Event, EventSeq, Feed, FeedChange, FeedReceipt, Finding, IngestSpec,
+    LeaseName, NewEvent, ObservedIngest, ObservedOutput, OutputId, OutputSpec, PushTarget, Removal,
+    SecretName, SecretVersion, SourceId,
 };
 
 impl<T: Clock + ?Sized> Clock for Arc<T> {
@@ -137,6 +139,42 @@ impl<T: ChannelController + ?Sized> ChannelController for Arc<T> {
 impl<T: Receives + ?Sized> Receives for Arc<T> {
     async fn receives(&self) -> Result<bool, PortError> {
         (**self).receives().await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: IngestController + ?Sized> IngestController for Arc<T> {
+    async fn apply(&self, specs: &[IngestSpec]) -> Vec<Result<(), PortError>> {
+        (**self).apply(specs).await
+    }
+
+    async fn observe(&self) -> Result<Vec<ObservedIngest>, PortError> {
+        (**self).observe().await
+    }
+
+    async fn pin(&self, source: Option<&SourceId>) -> Result<(), PortError> {
+        (**self).pin(source).await
+    }
+
+    async fn pinned(&self) -> Result<Option<SourceId>, PortError> {
+        (**self).pinned().await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: SourceProbe + ?Sized> SourceProbe for Arc<T> {
+    async fn probe(&self, source: &IngestSpec) -> Result<Finding, PortError> {
+        (**self).probe(source).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: DestinationProbe + ?Sized> DestinationProbe for Arc<T> {
+    async fn probe(&self, target: &PushTarget, depth: Depth) -> Result<Finding, PortError> {
+        (**self).probe(target, depth).await
     }
 }
 

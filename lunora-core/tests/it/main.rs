@@ -4,6 +4,7 @@
 
 mod adopt;
 mod destinations;
+mod failover_policy;
 mod handover;
 mod lease;
 mod others;

@@ -1,18 +1,20 @@
-//! Which feed is to be on air. It holds no clock and moves nothing.
+//! Which feed is to be on air: the failover policy of the domain, on the time of the hub.
 //!
 //! - What has ended is left at once, and what is silent for [`SILENT_AFTER`] as soon as another one
 //!   is good that kept on sending meanwhile. So a stall of this machine, which silences all alike,
 //!   switches nothing; and one that has shown longer gaps of late and came back from them is given
 //!   half as much more than the longest of them, [`SILENT_MAX`] at most.
 //! - One of a better priority goes on air once it was good for as long as [`Failover`] says, and
-//!   not more often than it says.
+//!   not more often than it says. Only going back is counted: what is lost is left in any case.
 //! - What a person pinned goes on air at once, and again when it is back and was good for
 //!   [`STEADY_AFTER`]; while it is lost the rules above choose.
 
 use std::{collections::VecDeque, time::Duration};
 
-use lunora_core::domain::{Priority, SwitchCause};
-use tokio::time::Instant;
+use lunora_core::{
+    domain::{Priority, SwitchCause},
+    plan::failover::{self, Condition, Decision, FLIPS_WITHIN, Limits, View, Why},
+};
 
 use crate::{
     air::{Origin, SwitchReason},
@@ -27,54 +29,73 @@ const SILENT_MAX: Duration = Duration::from_secs(2);
 const OUTLIVES: Duration = Duration::from_millis(200);
 /// What takes the place of a silent one, or comes back to its pin, was good for this long.
 const STEADY_AFTER: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
 
-/// A feed that can be chosen.
+/// A feed that can be chosen. All times are since the hub began.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate<'a> {
     pub(super) number: u64,
     pub(super) origin: &'a Origin,
     pub(super) priority: Priority,
     /// When it last sent sound or a picture.
-    pub(super) heard: Instant,
+    pub(super) heard: Duration,
     /// Since when it does so without a silence.
-    pub(super) good_since: Instant,
+    pub(super) good_since: Duration,
     /// The longest gap of late that it came back from.
     pub(super) gap: Duration,
 }
 
 impl Candidate<'_> {
     /// The lower, the better: the encoder of the relay itself comes before sources beside it.
-    fn tier(&self) -> (Priority, bool) {
-        (self.priority, *self.origin != Origin::Encoder)
+    fn rank(&self) -> u32 {
+        u32::from(self.priority.0.get()) * 2 + u32::from(*self.origin != Origin::Encoder)
     }
 
-    /// The lower, the sooner; no two are alike.
-    fn rank(&self) -> ((Priority, bool), u64) {
-        (self.tier(), self.number)
+    fn silence(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.heard)
     }
 
-    fn silence(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.heard)
+    fn sends(&self, now: Duration) -> bool {
+        self.silence(now) < SILENT_AFTER
     }
 
-    fn sends(&self, now: Instant) -> bool {
-        self.silence(now) <= SILENT_AFTER
+    fn is_steady(&self, now: Duration) -> bool {
+        self.sends(now) && STEADY_AFTER <= now.saturating_sub(self.good_since)
     }
 
-    /// For how long it has been good.
-    fn good(&self, now: Instant) -> Duration {
-        if self.sends(now) {
-            now.saturating_duration_since(self.good_since)
+    /// How long a silence may be before this one is left while it is on air.
+    fn patience(&self) -> Duration {
+        let usual = self.gap.saturating_add(self.gap / 2);
+        usual.clamp(SILENT_AFTER, SILENT_MAX)
+    }
+
+    /// Whether this one can take the place of a silent one.
+    fn outlives(&self, silent: &Self, now: Duration) -> bool {
+        self.is_steady(now) && silent.heard + OUTLIVES <= self.heard
+    }
+
+    /// As the policy sees it, which leaves what made no progress for [`SILENT_AFTER`].
+    fn to_policy(self, current: Option<&Self>, now: Duration) -> failover::Candidate<u64> {
+        let is_current = current.is_some_and(|current| current.number == self.number);
+        let given = if is_current {
+            self.patience() - SILENT_AFTER
         } else {
             Duration::ZERO
+        };
+        let is_silent = |it: &&Self| it.patience() <= it.silence(now);
+        let silent = current.filter(is_silent).filter(|_| !is_current);
+        let condition = if silent.is_some_and(|silent| !self.outlives(silent, now)) {
+            Condition::Unusable
+        } else {
+            Condition::Good {
+                since: self.good_since,
+                last_progress: Some(self.heard.saturating_add(given)),
+            }
+        };
+        failover::Candidate {
+            id: self.number,
+            rank: self.rank(),
+            condition,
         }
-    }
-
-    /// How long a silence may be before this one is left.
-    fn patience(&self) -> Duration {
-        let usual = self.gap.mul_f64(1.5);
-        usual.clamp(SILENT_AFTER, SILENT_MAX)
     }
 }
 
@@ -92,7 +113,7 @@ pub(super) struct Director {
     rules: Failover,
     pinned: Option<Pin>,
     /// When one went on air because it was better, the oldest first.
-    fail_backs: VecDeque<Instant>,
+    fail_backs: VecDeque<Duration>,
     /// Whether what was on air last has ended.
     ended: bool,
 }
@@ -131,11 +152,15 @@ impl Director {
     }
 
     /// Takes note of what went on air.
-    pub(super) fn switched(&mut self, to: &Origin, reason: SwitchReason, now: Instant) {
+    pub(super) fn switched(&mut self, to: &Origin, reason: SwitchReason, now: Duration) {
         if let Some(pin) = &mut self.pinned {
             pin.kept |= pin.origin == *to;
         }
         if matches!(reason, SwitchReason::Better(_)) {
+            let is_old = |at: &Duration| FLIPS_WITHIN <= now.saturating_sub(*at);
+            while self.fail_backs.front().is_some_and(is_old) {
+                self.fail_backs.pop_front();
+            }
             self.fail_backs.push_back(now);
         }
         self.ended = false;
@@ -148,88 +173,72 @@ impl Director {
 
     /// What is to go on air in place of what is, if anything.
     pub(super) fn choose(
-        &mut self,
+        &self,
         on_air: Option<u64>,
         candidates: &[Candidate<'_>],
-        now: Instant,
+        now: Duration,
     ) -> Option<Choice> {
         let current = candidates.iter().find(|it| Some(it.number) == on_air);
-        let pin = self.pinned.as_ref();
-        let pinned = pin.and_then(|pin| {
-            let it = candidates.iter().find(|it| *it.origin == pin.origin)?;
-            Some((it, pin.kept))
-        });
-        if let Some((it, kept)) = pinned {
-            let is_there = if kept && current.is_some() {
-                STEADY_AFTER <= it.good(now)
-            } else {
-                it.sends(now)
-            };
-            if is_there && on_air != Some(it.number) {
-                let (cause, reason) = if kept {
-                    (SwitchCause::Automatic, SwitchReason::PinnedIsBack)
-                } else {
-                    (SwitchCause::Manual, SwitchReason::Pinned)
-                };
-                return Some(chosen(it, cause, reason));
-            }
-        }
-        let Some(current) = current else {
-            let best = candidates
-                .iter()
-                .filter(|it| it.sends(now))
-                .min_by_key(|it| it.rank())?;
-            let reason = if self.ended {
-                SwitchReason::Ended
-            } else {
-                SwitchReason::Vacant
-            };
-            return Some(chosen(best, SwitchCause::Automatic, reason));
+        let pinned = self.pinned_among(candidates, current, now);
+        let policy = candidates.iter().map(|it| it.to_policy(current, now));
+        let policy: Vec<_> = policy.collect();
+        let fail_backs: Vec<_> = self.fail_backs.iter().copied().collect();
+        let view = View {
+            candidates: &policy,
+            active: on_air.as_ref(),
+            pinned: pinned.as_ref().map(|(number, _)| number),
+            flips: &fail_backs,
         };
-        let silence = current.silence(now);
-        if current.patience() < silence {
-            let outlives = |it: &&Candidate<'_>| {
-                it.number != current.number
-                    && STEADY_AFTER <= it.good(now)
-                    && current.heard + OUTLIVES <= it.heard
-            };
-            let best = candidates
-                .iter()
-                .filter(outlives)
-                .min_by_key(|it| it.rank())?;
-            let reason = SwitchReason::Silent(silence);
-            return Some(chosen(best, SwitchCause::Automatic, reason));
-        }
-        if pinned.is_some_and(|(it, _)| it.number == current.number) {
-            return None;
-        }
-        let back_after = self.rules.fail_back_after;
-        let is_better =
-            |it: &&Candidate<'_>| it.tier() < current.tier() && back_after <= it.good(now);
-        let better = candidates
-            .iter()
-            .filter(is_better)
-            .min_by_key(|it| it.rank())?;
-        self.may_fail_back(now).then(|| {
-            let reason = SwitchReason::Better(better.good(now));
-            chosen(better, SwitchCause::Automatic, reason)
+        let limits = Limits {
+            without_progress: SILENT_AFTER,
+            good_for: self.rules.fail_back_after,
+            // The policy keeps one for leaving, and leaving is not counted here.
+            flips_max: self.rules.fail_backs_per_hour.saturating_add(1),
+            ..Limits::default()
+        };
+        let (to, why) = match failover::decide(&view, &limits, now) {
+            Decision::Stay(_) => return None,
+            Decision::FailBack { .. } if self.rules.fail_backs_per_hour == 0 => return None,
+            Decision::Switch { to, why } | Decision::FailBack { to, why } => (to, why),
+        };
+        let kept = pinned.is_some_and(|(_, kept)| kept);
+        let (cause, reason) = match why {
+            Why::Chosen if kept => (SwitchCause::Automatic, SwitchReason::PinnedIsBack),
+            Why::Chosen => (SwitchCause::Manual, SwitchReason::Pinned),
+            Why::GoodAgain { lasted } => (SwitchCause::Automatic, SwitchReason::Better(lasted)),
+            _ => {
+                let silence = current.map(|current| current.silence(now));
+                let reason = match silence {
+                    Some(silence) => SwitchReason::Silent(silence),
+                    None if self.ended => SwitchReason::Ended,
+                    None => SwitchReason::Vacant,
+                };
+                (SwitchCause::Automatic, reason)
+            }
+        };
+        Some(Choice {
+            number: to,
+            cause,
+            reason,
         })
     }
 
-    fn may_fail_back(&mut self, now: Instant) -> bool {
-        while let Some(oldest) = self.fail_backs.front()
-            && HOUR <= now.saturating_duration_since(*oldest)
-        {
-            self.fail_backs.pop_front();
-        }
-        self.fail_backs.len() < self.rules.fail_backs_per_hour
-    }
-}
-
-const fn chosen(it: &Candidate<'_>, cause: SwitchCause, reason: SwitchReason) -> Choice {
-    Choice {
-        number: it.number,
-        cause,
-        reason,
+    /// The feed that is pinned, if it is there, and whether it was on air since it was pinned.
+    /// While it is lost, the others take over.
+    fn pinned_among(
+        &self,
+        candidates: &[Candidate<'_>],
+        current: Option<&Candidate<'_>>,
+        now: Duration,
+    ) -> Option<(u64, bool)> {
+        let pin = self.pinned.as_ref()?;
+        let it = candidates.iter().find(|it| *it.origin == pin.origin)?;
+        let is_current = current.is_some_and(|current| current.number == it.number);
+        let is_there = match current {
+            Some(_) if is_current => it.silence(now) < it.patience(),
+            Some(_) if pin.kept => it.is_steady(now),
+            _ => it.sends(now),
+        };
+        is_there.then_some((it.number, pin.kept))
     }
 }

@@ -1,12 +1,13 @@
 //! One that sends, on air or not: what it would begin with, and how it does.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use lunora_core::domain::Priority;
-use tokio::time::Instant;
+use lunora_core::domain::{MediaFacts, Priority};
+use tokio::sync::Notify;
 
 use super::{
     director::{Candidate, SILENT_AFTER},
+    meter::Meter,
     packet::{Input, Role, Track},
     program::DARK_AFTER,
 };
@@ -15,7 +16,7 @@ use crate::{air::Origin, wire::tag::Codec};
 /// How long a gap between two messages is remembered.
 const GAP_KEPT: Duration = Duration::from_secs(30);
 
-/// A feed as the hub knows it.
+/// A feed as the hub knows it. All times are since the hub began.
 #[derive(Debug)]
 pub(super) struct Entrant {
     pub(super) origin: Origin,
@@ -25,39 +26,49 @@ pub(super) struct Entrant {
     /// The latest header of each track: a receiver needs them whenever it goes on air.
     headers: [Option<Input>; Track::COUNT],
     /// When it came, and when it last sent anything.
-    pub(super) spoke: Instant,
+    pub(super) spoke: Duration,
     /// When sound or a picture last came.
-    heard: Option<Instant>,
+    heard: Option<Duration>,
     /// Since when they come without a gap that counts as silence.
-    good_since: Instant,
+    good_since: Duration,
     /// The longest gap of late that it came back from, and when.
-    gap: (Duration, Instant),
+    gap: (Duration, Duration),
     /// The time of the first sound since the last picture.
     sound_since: Option<u32>,
     /// How pictures and sound are coded, as soon as one was seen.
     codecs: [Option<Codec>; 2],
+    meter: Meter,
+    /// Told when it is to end.
+    evicted: Arc<Notify>,
 }
 
 impl Entrant {
-    pub(super) fn new(origin: Origin, priority: Priority, fourcc: Vec<String>) -> Self {
-        let now = Instant::now();
+    pub(super) fn new(
+        origin: Origin,
+        priority: Priority,
+        fourcc: Vec<String>,
+        now: Duration,
+    ) -> Self {
         Self {
             origin,
             priority,
             fourcc,
-            headers: [None, None, None],
+            headers: [const { None }; Track::COUNT],
             spoke: now,
             heard: None,
             good_since: now,
             gap: (Duration::ZERO, now),
             sound_since: None,
             codecs: [None; 2],
+            meter: Meter::default(),
+            evicted: Arc::default(),
         }
     }
 
     /// Takes note of what it sent; true if a receiver can start here.
-    pub(super) fn take(&mut self, input: &Input, now: Instant) -> bool {
+    pub(super) fn take(&mut self, input: &Input, now: Duration) -> bool {
         self.spoke = now;
+        self.meter.take(input, now);
         if input.is_frame() {
             self.hear(now);
         }
@@ -80,16 +91,16 @@ impl Entrant {
         }
     }
 
-    fn hear(&mut self, now: Instant) {
+    fn hear(&mut self, now: Duration) {
         let Some(before) = self.heard.replace(now) else {
             self.good_since = now;
             return;
         };
-        let gap = now.duration_since(before);
+        let gap = now.saturating_sub(before);
         if SILENT_AFTER < gap {
             self.good_since = now;
         }
-        if self.gap.0 <= gap || GAP_KEPT < now.duration_since(self.gap.1) {
+        if self.gap.0 <= gap || GAP_KEPT < now.saturating_sub(self.gap.1) {
             self.gap = (gap, now);
         }
     }
@@ -102,14 +113,35 @@ impl Entrant {
             .filter_map(|track| self.headers[track.index()].as_ref())
     }
 
+    /// Whether sound or a picture came within so long.
+    pub(super) fn is_heard(&self, now: Duration, within: Duration) -> bool {
+        let silence = self.heard.map(|heard| now.saturating_sub(heard));
+        silence.is_some_and(|silence| silence < within)
+    }
+
+    /// What was measured of it.
+    pub(super) fn facts(&self, now: Duration) -> MediaFacts {
+        self.meter.facts(now)
+    }
+
+    /// Bytes of media that it sent.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.meter.bytes()
+    }
+
+    /// Tells whoever feeds it that it is over, once.
+    pub(super) const fn evicted(&self) -> &Arc<Notify> {
+        &self.evicted
+    }
+
     /// How pictures and sound are coded.
     pub(super) const fn codecs(&self) -> [Option<Codec>; 2] {
         self.codecs
     }
 
     /// As the director sees it; `None` for what is never chosen.
-    pub(super) fn candidate(&self, number: u64, now: Instant) -> Option<Candidate<'_>> {
-        let is_recent = now.duration_since(self.gap.1) <= GAP_KEPT;
+    pub(super) fn candidate(&self, number: u64, now: Duration) -> Option<Candidate<'_>> {
+        let is_recent = now.saturating_sub(self.gap.1) <= GAP_KEPT;
         let heard = self.heard?;
         (self.origin != Origin::Demo).then_some(Candidate {
             number,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::wire::{
     chunk::{self, Header},
+    coded::{Coded, coded},
     data_frame,
     message::{Message, MessageKind},
     tag::{self, Codec},
@@ -37,7 +38,7 @@ impl Track {
         }
     }
 
-    const fn kind(self) -> MessageKind {
+    pub(super) const fn kind(self) -> MessageKind {
         match self {
             Self::Audio => MessageKind::Audio,
             Self::Video => MessageKind::Video,
@@ -97,7 +98,10 @@ impl Input {
             _ => Role::Frame,
         };
         let composition = match track {
-            Track::Video => tag::composition(&message.payload).unwrap_or(0),
+            Track::Video => match coded(message.kind, &message.payload) {
+                Some((_, Coded::Frame { composition, .. })) => composition,
+                _ => 0,
+            },
             Track::Audio | Track::Data => 0,
         };
         let payload = match track {
@@ -214,7 +218,7 @@ impl Packet {
         (None, chunk::whole(csid, &message, chunk::CHUNK_SIZE))
     }
 
-    fn payload(&self) -> Bytes {
+    pub(super) fn payload(&self) -> Bytes {
         let chunk = chunk::CHUNK_SIZE as usize;
         let parts = self.body.chunks(chunk + 1);
         parts

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lunora_core::domain::{FaultClass, FaultCode};
+use lunora_core::domain::{Fault, FaultClass, FaultCode};
 use tokio::time::Instant;
 
 use super::{Board, SrtSource};
 use crate::{
-    fanout::{Feed, Hub},
+    fanout::{Feed, Hub, Refused},
     wire::ts::Demux,
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new(source: Arc<SrtSource>, hub: Arc<Hub>, board: Arc<Board>) -> Self {
-        Self {
+        let mut live = Self {
             source,
             hub,
             board,
@@ -41,7 +41,10 @@ impl Live {
             asked: None,
             missed: false,
             bytes: 0,
-        }
+        };
+        // At once: that it is connected shows even while it sends nothing.
+        live.ask();
+        live
     }
 
     /// Takes in what it sent.
@@ -126,10 +129,13 @@ impl Live {
                 self.board.update(origin, |status| status.fault = None);
                 true
             }
-            Err(_) => {
+            // Nobody wants it any more: its connection is about to end.
+            Err(Refused::Unknown) => false,
+            Err(Refused::InUse) => {
                 let text = "another encoder with the same key is publishing; this one waits";
                 let (code, class) = (FaultCode::NameInUse, FaultClass::Actionable);
-                self.board.fault(origin, code, class, text);
+                let fault = Fault::new(code, class, text, self.board.clock());
+                self.board.fault(origin, fault);
                 false
             }
         }

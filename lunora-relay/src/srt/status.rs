@@ -8,10 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use lunora_core::{
-    domain::{Fault, FaultClass, FaultCode},
-    port::Clock,
-};
+use lunora_core::{domain::Fault, port::Clock};
 use lunora_srt::protocol::Stats;
 use tokio::sync::watch;
 
@@ -158,6 +155,15 @@ impl Board {
         }
     }
 
+    pub(super) fn now(&self) -> SrtService {
+        *self.service.borrow()
+    }
+
+    /// What time it is for people.
+    pub(super) fn clock(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(super) fn service(&self, service: SrtService) {
         let is_news = |now: &mut SrtService| std::mem::replace(now, service) != service;
         if self.service.send_if_modified(is_news) {
@@ -202,14 +208,7 @@ impl Board {
     }
 
     /// Something is wrong with it.
-    pub(super) fn fault(
-        &self,
-        origin: &Origin,
-        code: FaultCode,
-        class: FaultClass,
-        text: &'static str,
-    ) {
-        let mut fault = Fault::new(code, class, text, self.clock.now());
+    pub(super) fn fault(&self, origin: &Origin, mut fault: Fault) {
         self.update(origin, |status| {
             if let Some(before) = status.fault.as_ref().filter(|it| it.is_like(&fault)) {
                 fault.count = before.count.saturating_add(1);

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use lunora_core::domain::{FaultClass, FaultCode, Host};
+use jiff::Timestamp;
+use lunora_core::domain::{Fault, FaultClass, FaultCode, Host};
 use lunora_srt::protocol::{End, FromWorker, Open, Refusal, ToWorker, Way};
 use tokio::{
     sync::watch,
@@ -56,6 +57,13 @@ pub(crate) async fn run(supervisor: Supervisor, wishes: watch::Receiver<Vec<Arc<
         }
         if let Trouble::Missing = trouble {
             board.service(SrtService::Missing);
+            let text = SrtService::Missing.to_string();
+            let (code, class) = (FaultCode::Provider, FaultClass::Actionable);
+            let fault = Fault::new(code, class, text, board.clock());
+            let wanted = wishes.borrow().clone();
+            for source in wanted {
+                supervisor.fault(&source.origin, fault.clone());
+            }
             sleep(LOOK_AGAIN).await;
             continue;
         }
@@ -67,6 +75,14 @@ pub(crate) async fn run(supervisor: Supervisor, wishes: watch::Receiver<Vec<Arc<
 }
 
 impl Supervisor {
+    /// Shows what is wrong with a source, here and among the others.
+    fn fault(&self, origin: &Origin, fault: Fault) {
+        if let Origin::Source(id) = origin {
+            self.hub.fail(id, fault.clone());
+        }
+        self.board.fault(origin, fault);
+    }
+
     /// One run of a worker, until something is wrong with it.
     async fn run_once(&self, mut wishes: watch::Receiver<Vec<Arc<SrtSource>>>) -> Trouble {
         self.board.keep(&wishes.borrow_and_update());
@@ -118,9 +134,28 @@ struct Session<'a> {
 }
 
 /// Why a source is not called.
-enum NoAddress {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoAddress {
     Unresolved,
     Denied,
+}
+
+impl NoAddress {
+    pub(super) fn fault(self, at: Timestamp) -> Fault {
+        let (code, class, text) = match self {
+            Self::Unresolved => (
+                FaultCode::Dns,
+                FaultClass::Transient,
+                "the name of its host has no address",
+            ),
+            Self::Denied => (
+                FaultCode::Invalid,
+                FaultClass::Actionable,
+                "the address of its host may not be called from here",
+            ),
+        };
+        Fault::new(code, class, text, at)
+    }
 }
 
 enum Never {}
@@ -273,19 +308,8 @@ impl Session<'_> {
         let address = match found {
             Ok(address) => address,
             Err(why) => {
-                let (code, class, text) = match why {
-                    NoAddress::Unresolved => (
-                        FaultCode::Dns,
-                        FaultClass::Transient,
-                        "the name of its host has no address",
-                    ),
-                    NoAddress::Denied => (
-                        FaultCode::Invalid,
-                        FaultClass::Actionable,
-                        "the address of its host may not be called from here",
-                    ),
-                };
-                self.around.board.fault(origin, code, class, text);
+                self.around
+                    .fault(origin, why.fault(self.around.board.clock()));
                 self.again(origin, Pace::Normal);
                 return Ok(());
             }
@@ -422,7 +446,8 @@ impl Session<'_> {
             End::Failed => (Code::Internal, Class::Transient, "libsrt failed"),
         };
         let (code, class, text) = fault;
-        self.around.board.fault(&origin, code, class, text);
+        let fault = Fault::new(code, class, text, self.around.board.clock());
+        self.around.fault(&origin, fault);
         let pace = match class {
             Class::Transient => Pace::Normal,
             Class::Actionable | Class::Terminal => Pace::Slow,
@@ -454,7 +479,8 @@ impl Session<'_> {
             Refusal::Busy | Refusal::UnknownStream => return,
         };
         let (code, class) = (FaultCode::AuthRejected, FaultClass::Actionable);
-        board.fault(&origin, code, class, text);
+        let fault = Fault::new(code, class, text, board.clock());
+        self.around.fault(&origin, fault);
     }
 
     /// The worker is no more, and with it all its connections.
@@ -468,7 +494,7 @@ impl Session<'_> {
     }
 }
 
-async fn look_up(
+pub(super) async fn look_up(
     host: &Host,
     port: u16,
     policy: DialPolicy,

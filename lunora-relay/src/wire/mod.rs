@@ -10,11 +10,12 @@
 //! - [`handshake`]: what comes before the first chunk
 //! - [`client`]: we publish to a server; [`server`]: an encoder publishes to us
 //! - [`ts`]: MPEG-TS, as the same messages
-//! - [`tag`]: what an audio or video payload is; [`flv`]: a file of such payloads
+//! - [`tag`]: what an audio or video payload is; [`coded`]: what stands in it; [`flv`]: a file of such payloads
 
 pub mod amf0;
 pub mod chunk;
 pub mod client;
+pub mod coded;
 mod command;
 pub mod data_frame;
 pub mod flv;

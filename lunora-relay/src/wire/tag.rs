@@ -1,5 +1,7 @@
 //! What an audio or video payload is, from its first bytes.
 
+use bytes::Bytes;
+
 use super::message::MessageKind;
 
 /// How a payload is coded.
@@ -80,26 +82,6 @@ pub fn classify(kind: MessageKind, payload: &[u8]) -> TagInfo {
     info.unwrap_or_default()
 }
 
-/// How long after its timestamp a picture is shown, in milliseconds; `None` where the payload does
-/// not say, as with commands, several tracks in one message, and coding that keeps the order.
-#[must_use]
-pub fn composition(payload: &[u8]) -> Option<i32> {
-    const CODED_FRAMES: u8 = 1;
-    let (&first, rest) = payload.split_first()?;
-    let offset = if first & ENHANCED == 0 {
-        let (&packet_type, offset) = rest.split_first()?;
-        (matches!(first & 0x0F, 7 | 12) && packet_type == 1).then_some(offset)
-    } else {
-        let (packet_type, rest) = behind_modifiers(first & 0x0F, rest)?;
-        let has_offset = matches!(codec(rest), Codec::Avc | Codec::Hevc | Codec::Vvc);
-        (packet_type == CODED_FRAMES && has_offset).then(|| rest.get(4..))?
-    };
-    let bytes = offset?.first_chunk::<3>()?;
-    // Three bytes with a sign.
-    let [high, middle, low] = *bytes;
-    Some(i32::from_be_bytes([high, middle, low, 0]) >> 8)
-}
-
 fn video(payload: &[u8]) -> Option<TagInfo> {
     const KEY: u8 = 1;
     const COMMAND: u8 = 5;
@@ -152,7 +134,6 @@ fn video(payload: &[u8]) -> Option<TagInfo> {
 }
 
 fn audio(payload: &[u8]) -> Option<TagInfo> {
-    const ENHANCED_AUDIO: u8 = 9;
     let (&first, rest) = payload.split_first()?;
     let codec = match first >> 4 {
         ENHANCED_AUDIO => return Some(enhanced(first & 0x0F, rest, &AUDIO, false)),
@@ -170,6 +151,9 @@ fn audio(payload: &[u8]) -> Option<TagInfo> {
 
 /// The bit of a video tag that says: packet type and fourCC follow.
 const ENHANCED: u8 = 0x80;
+
+/// The sound format of an audio tag that says the same.
+const ENHANCED_AUDIO: u8 = 9;
 
 const SEQUENCE_START: u8 = 0;
 const SEQUENCE_END: u8 = 2;
@@ -222,6 +206,20 @@ fn enhanced(packet_type: u8, rest: &[u8], types: &PacketTypes, key: bool) -> Tag
             Codec::Unknown
         },
     }
+}
+
+/// The packet type of a payload with a fourCC and what follows that; `None` for any other payload,
+/// and for several tracks in one.
+pub(super) fn enhanced_body(kind: MessageKind, payload: &Bytes) -> Option<(u8, Bytes)> {
+    let (&first, rest) = payload.split_first()?;
+    let (is_enhanced, types) = match kind {
+        MessageKind::Audio => (first >> 4 == ENHANCED_AUDIO, AUDIO),
+        _ => (first & ENHANCED != 0, VIDEO),
+    };
+    let (packet_type, rest) = behind_modifiers(first & 0x0F, rest)?;
+    let is_one = is_enhanced && packet_type != types.multitrack;
+    let behind = rest.get(4..).filter(|_| is_one)?;
+    Some((packet_type, payload.slice_ref(behind)))
 }
 
 /// The packet type after any number of modifiers. Each takes at least two bytes, so this ends.

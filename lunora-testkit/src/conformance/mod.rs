@@ -30,11 +30,14 @@
 pub mod channel_controller;
 pub mod clock;
 pub mod control_store;
+pub mod destination_probe;
 pub mod event_log;
 pub mod id_source;
+pub mod ingest_controller;
 pub mod output_router;
 pub mod repo;
 pub mod secret_store;
+pub mod source_probe;
 
 /// Sets up one adapter for one test, with nothing in it.
 ///

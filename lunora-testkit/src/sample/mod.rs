@@ -3,10 +3,16 @@
 //! What takes a number gives equal values for equal numbers and different ones
 //! for different numbers.
 
+mod ingest;
 mod record;
 
 use std::time::Duration;
 
+pub(crate) use ingest::said;
+pub use ingest::{
+    finding_of_media, fingerprinted, ingest, ingest_by, media_facts, nobody_there, priority,
+    publish_name, source_lost,
+};
 pub use record::{
     Sample, failover_history, preset, preset_id, session, session_id, source, source_id, token,
     token_id,

@@ -1,7 +1,9 @@
-use lunora_core::domain::{EventKind, NewEvent, ProgramKind, Severity, StatusKind};
+use lunora_core::domain::{
+    EventKind, NewEvent, ProgramKind, Severity, SourceHealth, StatusKind, SwitchCause,
+};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{destination_id, destination_name, fault, label, time};
+use super::{destination_id, destination_name, fault, label, leg, source_id, source_name, time};
 
 /// Any event.
 pub fn new_event() -> impl Strategy<Value = NewEvent> {
@@ -22,6 +24,7 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
         EventKind::DestinationRetried,
         EventKind::KeyAdopted,
         EventKind::ReconcileResumed,
+        EventKind::FailoverReleased,
         EventKind::Unknown,
     ];
     let programs = [
@@ -29,10 +32,10 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
         ProgramKind::TestStream,
         ProgramKind::Encoder,
     ];
-    let changed = vec("[a-z_]{1,20}", 0..5);
+    let changed = || vec("[a-z_]{1,20}", 0..5);
     prop_oneof![
         destination_name().prop_map(|name| EventKind::DestinationCreated { name }),
-        changed.prop_map(|changed| EventKind::DestinationUpdated { changed }),
+        changed().prop_map(|changed| EventKind::DestinationUpdated { changed }),
         destination_name().prop_map(|name| EventKind::DestinationRemoved { name }),
         select(bare.to_vec()),
         status_changed(),
@@ -41,7 +44,39 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
             .prop_map(|(outputs, of)| EventKind::MassDetachHeld { outputs, of }),
         time().prop_map(|until| EventKind::ReconcilePaused { until }),
         select(programs.to_vec()).prop_map(|program| EventKind::ProgramChanged { program }),
+        (leg(), leg(), cause(), label()).prop_map(|(from, to, cause, reason)| {
+            EventKind::DestinationFailedOver {
+                from,
+                to,
+                cause,
+                reason,
+            }
+        }),
+        (source_id(), source_name())
+            .prop_map(|(source, name)| EventKind::SourceCreated { source, name }),
+        (source_id(), changed())
+            .prop_map(|(source, changed)| EventKind::SourceUpdated { source, changed }),
+        (source_id(), source_name())
+            .prop_map(|(source, name)| EventKind::SourceRemoved { source, name }),
+        option::of(source_id()).prop_map(|source| EventKind::SourcePinned { source }),
+        source_switched(),
+        (source_id(), select(SourceHealth::ALL))
+            .prop_map(|(source, health)| EventKind::SourceHealthChanged { source, health }),
     ]
+}
+
+fn cause() -> impl Strategy<Value = SwitchCause> {
+    select(vec![SwitchCause::Manual, SwitchCause::Automatic])
+}
+
+fn source_switched() -> impl Strategy<Value = EventKind> {
+    let ends = (option::of(source_id()), option::of(source_id()));
+    (ends, cause(), label()).prop_map(|((from, to), cause, reason)| EventKind::SourceSwitched {
+        from,
+        to,
+        cause,
+        reason,
+    })
 }
 
 fn status_changed() -> impl Strategy<Value = EventKind> {

@@ -22,7 +22,7 @@ pub use failover::failover_history;
 pub use output::{fault, observed_output, observed_output_of, output_health};
 pub use preset::preset;
 pub use session::session;
-pub use source::source;
+pub use source::{source, source_name};
 pub use token::token;
 
 use jiff::Timestamp;

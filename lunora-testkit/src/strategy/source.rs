@@ -52,7 +52,8 @@ pub fn source() -> impl Strategy<Value = Source> {
     )
 }
 
-fn source_name() -> impl Strategy<Value = SourceName> {
+/// Any name.
+pub fn source_name() -> impl Strategy<Value = SourceName> {
     name().prop_map(|text| text.parse().unwrap())
 }
 

@@ -3,19 +3,20 @@
 use lunora_core::{
     domain::{ChannelClass, Destination, FailoverHistory, Preset, Scheme, Session, Source, Token},
     port::{
-        ChannelController, Clock, ControlStore, DestinationRepo, EventLog, FailoverRepo, History,
-        IdSource, OutputRouter, Parking, PresetRepo, RouterCapabilities, SecretStore, SessionRepo,
-        SourceRepo, TokenRepo,
+        ChannelController, Clock, ControlStore, DestinationProbe, DestinationRepo, EventLog,
+        FailoverRepo, History, IdSource, IngestController, OutputRouter, Parking, PresetRepo,
+        RouterCapabilities, SecretStore, SessionRepo, SourceRepo, TokenRepo,
     },
 };
 use lunora_testkit::{
     clock::{ManualClock, Sequence},
-    conformance::Fixture,
+    conformance::{Fixture, source_probe::Engine},
     fault::{FaultPlan, Faulty},
     memory::{
-        MemoryChannelController, MemoryControlStore, MemoryDestinationRepo, MemoryEventLog,
-        MemoryFailoverRepo, MemoryOutputRouter, MemoryPresetRepo, MemorySecretStore,
-        MemorySessionRepo, MemorySourceRepo, MemoryTokenRepo,
+        MemoryChannelController, MemoryControlStore, MemoryDestinationProbe, MemoryDestinationRepo,
+        MemoryEventLog, MemoryFailoverRepo, MemoryIngestController, MemoryOutputRouter,
+        MemoryPresetRepo, MemorySecretStore, MemorySessionRepo, MemorySourceProbe,
+        MemorySourceRepo, MemoryTokenRepo,
     },
     model::random_calls_agree,
 };
@@ -105,6 +106,50 @@ proves!(
     faulty_channel_controller: dyn ChannelController, channel_controller_conformance,
     Faulty<MemoryChannelController>, under_an_idle_plan(MemoryChannelController::default())
 );
+proves!(
+    ingest_controller: dyn IngestController, ingest_controller_conformance,
+    MemoryIngestController, MemoryIngestController::default()
+);
+proves!(
+    faulty_ingest_controller: dyn IngestController, ingest_controller_conformance,
+    Faulty<MemoryIngestController>, under_an_idle_plan(MemoryIngestController::default())
+);
+proves!(
+    destination_probe: dyn DestinationProbe, destination_probe_conformance,
+    MemoryDestinationProbe, MemoryDestinationProbe::default()
+);
+proves!(
+    faulty_destination_probe: dyn DestinationProbe, destination_probe_conformance,
+    Faulty<MemoryDestinationProbe>, under_an_idle_plan(MemoryDestinationProbe::default())
+);
+
+mod source_probe {
+    use std::sync::Arc;
+
+    use super::*;
+
+    struct It(Engine);
+
+    impl Fixture for It {
+        type Port = Engine;
+
+        async fn set_up() -> Self {
+            let ingests = MemoryIngestController::default();
+            let probe = MemorySourceProbe::over(ingests.clone());
+            Self(Engine {
+                probe: Arc::new(under_an_idle_plan(probe)),
+                ingests: Arc::new(ingests),
+            })
+        }
+
+        fn port(&self) -> &Engine {
+            &self.0
+        }
+    }
+
+    lunora_testkit::source_probe_conformance!(It);
+}
+
 proves!(
     secret_store: dyn SecretStore, secret_store_conformance,
     MemorySecretStore, MemorySecretStore::default()

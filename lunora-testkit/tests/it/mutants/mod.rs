@@ -3,11 +3,14 @@
 mod channel_controller;
 mod clock;
 mod control_store;
+mod destination_probe;
 mod event_log;
 mod id_source;
+mod ingest_controller;
 mod output_router;
 mod repo;
 mod secret_store;
+mod source_probe;
 
 use std::{
     collections::BTreeSet,
