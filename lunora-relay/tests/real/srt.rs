@@ -1,14 +1,14 @@
 //! SRT from real encoders, over good and bad networks, and what else is touched when it fails.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, UdpSocket},
     path::Path,
     process::{Command, Stdio},
     thread::sleep,
     time::Duration,
 };
 
-use lunora_core::domain::FaultCode;
+use lunora_core::domain::{FaultCode, IngestSpec, IngestState, IngestWay, ObservedIngest};
 use lunora_relay::{SrtLink, SrtService};
 use lunora_testkit::real::{
     machine::{PATIENCE, until},
@@ -19,7 +19,7 @@ use lunora_testkit::real::{
 
 use crate::{
     lossy::Lossy,
-    stage::{PUBLISH_KEY, Stage},
+    stage::{PUBLISH_KEY, Stage, source},
 };
 
 /// By how much times are off that MPEG-TS tells of several sounds at once.
@@ -139,6 +139,103 @@ fn who_names_another_stream_or_wants_to_receive_is_refused_and_the_next_one_is_n
     let mut second = send(&clip, &url(address, PUBLISH_KEY));
     assert!(!second.ends(PATIENCE).success());
     assert_eq!(stage.encoder().link, SrtLink::Connected);
+}
+
+#[test]
+#[ignore = "needs ffmpeg with libsrt, nginx-rtmp and libsrt; scripts/test runs it"]
+fn a_source_is_let_in_by_its_stream_id_and_its_own_passphrase_alone() {
+    const PASSPHRASE: &str = "canary-passphrase-1";
+    let (stage, nginx, clip) = (Stage::start(), Nginx::start(), Clip::of(6).file());
+    let listen = |id: &str| IngestWay::Listen {
+        stream_name: Some(id.into()),
+    };
+    let secret = source("secret", listen("canary-one"), Some(PASSPHRASE));
+    let open = source("open", listen("canary-two"), None);
+    stage.take_in(&[secret.clone(), open.clone()]);
+    let address = stage.srt();
+    let with = |id: &str, passphrase: Option<&str>| {
+        let passphrase = passphrase.map_or_else(String::new, |it| format!("&passphrase={it}"));
+        format!("{}{passphrase}", url(address, id))
+    };
+
+    for (id, passphrase, source) in [
+        ("canary-one", Some("another-passphrase"), &secret.id),
+        ("canary-one", None, &secret.id),
+        ("canary-two", Some(PASSPHRASE), &open.id),
+    ] {
+        let mut encoder = send(&clip, &with(id, passphrase));
+        assert!(!encoder.ends(PATIENCE).success(), "{id} was let in");
+        let seen = stage.sees(source, "refused", |it| it.fault.is_some());
+        let fault = seen.fault.unwrap();
+        assert_eq!(fault.code, FaultCode::AuthRejected);
+        assert!(!fault.text.as_str().contains("canary"));
+    }
+    let output = stage.push(&nginx.url("secret"));
+    for key_length in ["16", "32"] {
+        let url = format!(
+            "{}&pbkeylen={key_length}",
+            with("canary-one", Some(PASSPHRASE))
+        );
+        let mut encoder = send(&clip, &url);
+        let on_air = |it: &ObservedIngest| it.state == IngestState::OnAir && it.fault.is_none();
+        stage.sees(&secret.id, "on air", on_air);
+        encoder.ends(PATIENCE);
+        stage.sees(&secret.id, "gone", |it| it.state == IngestState::Waiting);
+    }
+    stage.detach(&output);
+    let recording = nginx.recording("secret");
+    decodes_clean(recording.to_str().unwrap(), None);
+    assert!(frames(&recording)[&Kind::Video].len() > 250);
+}
+
+#[test]
+#[ignore = "needs ffmpeg with libsrt, nginx-rtmp and libsrt; scripts/test runs it"]
+fn a_source_that_listens_is_called_until_it_answers() {
+    const PASSPHRASE: &str = "canary-passphrase-1";
+    let (stage, nginx, clip) = (Stage::start(), Nginx::start(), Clip::of(6).file());
+    let port = UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let way = IngestWay::Call {
+        host: "localhost".to_owned(),
+        port,
+        stream_name: Some("canary-id".into()),
+    };
+    let called = source("called", way, Some(PASSPHRASE));
+    stage.srt();
+    stage.take_in(std::slice::from_ref(&called));
+    let no_answer = |it: &ObservedIngest| {
+        let code = it.fault.as_ref().map(|fault| fault.code);
+        code == Some(FaultCode::Timeout)
+    };
+    stage.sees(&called.id, "not there", no_answer);
+    let output = stage.push(&nginx.url("called"));
+
+    let listener = format!("srt://127.0.0.1:{port}?mode=listener&pkt_size=1316");
+    let mut wrong = send(&clip, &format!("{listener}&passphrase=another-passphrase"));
+    let refused = |it: &ObservedIngest| {
+        let code = it.fault.as_ref().map(|fault| fault.code);
+        code == Some(FaultCode::AuthRejected)
+    };
+    stage.sees(&called.id, "refused", refused);
+    wrong.kill();
+    // A person sees that and mends it, which is what has it called at once.
+    let mended = IngestSpec {
+        fingerprint: source("mended", called.way.clone(), None).fingerprint,
+        ..called
+    };
+    let mut right = send(&clip, &format!("{listener}&passphrase={PASSPHRASE}"));
+    stage.take_in(std::slice::from_ref(&mended));
+    stage.sees(&mended.id, "on air", |it| it.state == IngestState::OnAir);
+    right.ends(PATIENCE);
+    stage.sees(&mended.id, "gone", |it| it.state == IngestState::Waiting);
+    stage.detach(&output);
+
+    let recording = nginx.recording("called");
+    is_one_run_within(ROUNDING_MS, &recording, &clip);
+    decodes_clean(recording.to_str().unwrap(), None);
 }
 
 /// Sends over a network that loses packets; returns what was lost on it, and the picture gaps.

@@ -12,18 +12,38 @@ use std::{
 };
 
 use lunora_core::{
-    domain::{Fingerprint, HashKey, Leg, OutputId, OutputSpec, PushTarget, StreamKey, Switch},
-    port::OutputRouter,
+    domain::{
+        Encryption, Fingerprint, HashKey, IngestSpec, IngestWay, Leg, ObservedIngest, OutputId,
+        OutputSpec, Priority, Protocol, PushTarget, SourceId, StreamKey, Switch,
+    },
+    port::{IngestController, OutputRouter},
 };
 use lunora_relay::{
     DialPolicy, Failover, Idle, Ingest, Origin, Relay, RelayConfig, SrtConfig, SrtService,
     SrtStatus, SystemResolver, WorkerCommand,
 };
-use lunora_testkit::{clock::ManualClock, real::machine::until};
+use lunora_testkit::{
+    clock::ManualClock,
+    real::machine::{PATIENCE, look, until},
+};
 
 pub(crate) const PUBLISH_KEY: &str = "entry-77a1c9-canary";
 
 static STAGES: AtomicU32 = AtomicU32::new(0);
+
+/// A source that comes by SRT, with a fingerprint of all that it is told.
+pub(crate) fn source(name: &str, way: IngestWay, passphrase: Option<&str>) -> IngestSpec {
+    let told = format!("{name}{way:?}{passphrase:?}");
+    IngestSpec {
+        id: format!("src-{name}").parse().unwrap(),
+        protocol: Protocol::Srt,
+        way,
+        passphrase: passphrase.map(Into::into),
+        encryption: passphrase.map_or(Encryption::None, |_| Encryption::Aes256),
+        priority: Priority::PRIMARY,
+        fingerprint: Fingerprint(HashKey::new([7; 32]).digest([told.as_bytes()])),
+    }
+}
 
 /// A running relay, and a runtime to ask it on.
 #[derive(Debug)]
@@ -107,6 +127,32 @@ impl Stage {
     /// How the encoder of the relay fares, as far as it comes by SRT.
     pub(crate) fn encoder(&self) -> SrtStatus {
         self.relay.srt().unwrap().status(&Origin::Encoder).unwrap()
+    }
+
+    /// Takes exactly these sources in.
+    pub(crate) fn take_in(&self, sources: &[IngestSpec]) {
+        let ingests = self.relay.ingests();
+        let applied = self.runtime.block_on(ingests.apply(sources));
+        applied.into_iter().for_each(|result| result.unwrap());
+    }
+
+    /// Waits until a source is as wanted.
+    pub(crate) fn sees(
+        &self,
+        id: &SourceId,
+        what: &str,
+        is_it: impl Fn(&ObservedIngest) -> bool,
+    ) -> ObservedIngest {
+        let ingests = self.relay.ingests();
+        let mut seen = None;
+        let found = look(PATIENCE, || {
+            let observed = self.runtime.block_on(ingests.observe()).unwrap();
+            seen = observed.into_iter().find(|it| it.id == *id);
+            seen.clone().filter(&is_it)
+        });
+        let origin = Origin::Source(id.clone());
+        let status = self.relay.srt().unwrap().status(&origin);
+        found.unwrap_or_else(|| panic!("source {id} is not {what}, but {seen:?}, {status:?}"))
     }
 
     pub(crate) fn service(&self) -> SrtService {
