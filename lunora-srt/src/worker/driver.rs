@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
         mpsc::{Receiver, TryRecvError},
@@ -33,12 +34,16 @@ const CONNECT_MS: i32 = 3_000;
 /// Those before 1.3 know no stream id.
 const OLDEST_PEER: i32 = 0x01_03_00;
 
+/// Of one that left while it came in.
+const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 /// One connection.
 #[derive(Debug)]
 struct Link {
     source: u32,
     /// Whether it is still being called.
     is_calling: bool,
+    peer: SocketAddr,
     /// The number of its last packet.
     sequence: Option<i32>,
 }
@@ -107,7 +112,7 @@ impl Driver {
         }
     }
 
-    fn listen(&mut self, address: std::net::SocketAddr) -> Result<std::net::SocketAddr, Failed> {
+    fn listen(&mut self, address: SocketAddr) -> Result<SocketAddr, Failed> {
         let srt = self.srt;
         let socket = srt.create()?;
         let porter = Box::new(Arc::clone(&self.register));
@@ -150,7 +155,7 @@ impl Driver {
         }
     }
 
-    fn call(&mut self, open: &Open, address: std::net::SocketAddr) -> Result<(), Failed> {
+    fn call(&mut self, open: &Open, address: SocketAddr) -> Result<(), Failed> {
         let srt = self.srt;
         let socket = srt.create()?;
         let calling = || {
@@ -184,6 +189,7 @@ impl Driver {
         let link = Link {
             source: open.source,
             is_calling: true,
+            peer: address,
             sequence: None,
         };
         self.links.insert(socket, link);
@@ -236,6 +242,7 @@ impl Driver {
             let link = Link {
                 source,
                 is_calling: false,
+                peer: self.srt.peer(socket).unwrap_or(UNKNOWN),
                 sequence: None,
             };
             self.links.insert(socket, link);
@@ -249,9 +256,8 @@ impl Driver {
     }
 
     fn connected(&self, socket: Socket) {
-        let link = self.links.get(&socket);
-        if let Some((link, peer)) = link.zip(self.srt.peer(socket)) {
-            let source = link.source;
+        if let Some(Link { source, peer, .. }) = self.links.get(&socket) {
+            let (source, peer) = (*source, *peer);
             self.outbox.say(&FromWorker::Connected { source, peer });
         }
     }
