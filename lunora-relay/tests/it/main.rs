@@ -9,6 +9,7 @@ mod isolation;
 mod joining;
 mod panics;
 mod secrecy;
+mod srt;
 mod support;
 mod takeover;
 mod tls;
