@@ -13,6 +13,7 @@
 //!   `dial` and `tls` are its only way to the network.
 //! - `probe` goes the first steps of that way, to tell what a push would meet.
 //! - `engine` runs all of these; `router` is how others talk to it.
+//! - `srt` looks after the process that takes SRT in.
 //! - [`wire`] is RTMP and FLV as bytes and values, without a socket.
 //! - [`sink`] is a receiver: it shows what arrives, and can misbehave for tests.
 
@@ -36,6 +37,7 @@ mod relay;
 mod router;
 pub mod sink;
 mod sources;
+mod srt;
 mod tls;
 mod transport;
 #[cfg(test)]
@@ -44,11 +46,12 @@ pub mod wire;
 
 pub use air::{Air, Origin, SwitchReason, Switched};
 pub use channel::RelayChannel;
-pub use config::{Failover, Idle, Ingest, RelayConfig, StartError};
+pub use config::{Failover, Idle, Ingest, RelayConfig, SrtConfig, StartError, WorkerCommand};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
 pub use ingests::RelayIngests;
 pub use probe::RelayProbe;
 pub use program::{OnAir, Program};
 pub use relay::Relay;
 pub use router::RelayRouter;
+pub use srt::{Srt, SrtLink, SrtService, SrtStatus};
 pub use tls::CertificatesError;

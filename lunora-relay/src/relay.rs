@@ -27,6 +27,7 @@ use crate::{
     probe::RelayProbe,
     program::{OnAir, Program, ProgramFacts},
     router::RelayRouter,
+    srt::{Board, Srt, SrtParts},
     tls::Tls,
 };
 
@@ -46,6 +47,7 @@ pub struct Relay {
     input_rate: watch::Receiver<Option<u64>>,
     ended: Arc<OnceLock<Timestamp>>,
     ingest: Option<SocketAddr>,
+    srt: Option<Srt>,
     outputs_max: usize,
     probe: RelayProbe,
 }
@@ -100,6 +102,14 @@ impl Relay {
             names: Names::default(),
         };
         let probe = RelayProbe::new(&caller, Arc::clone(&clock));
+        let board = Arc::new(Board::new(Arc::clone(&clock), news.clone()));
+        let publish_key = config.ingest.as_ref().map(|it| &it.publish_key);
+        let srt = config.srt.map(|config| {
+            let calling = (caller.policy, Arc::clone(&caller.resolver));
+            let (hub, board, clock) = (Arc::clone(&hub), Arc::clone(&board), Arc::clone(&clock));
+            SrtParts::new(config, publish_key, hub, board, calling, clock)
+        });
+        let srt_view = srt.is_some().then(|| Srt::new(board));
         let around = Surroundings {
             hub,
             caller,
@@ -110,7 +120,7 @@ impl Relay {
             outputs_max,
             around,
             ingest,
-            srt: None,
+            srt,
             demo,
             clock: Arc::clone(&clock),
             news,
@@ -127,6 +137,7 @@ impl Relay {
             input_rate: input_rates,
             ended,
             ingest: address,
+            srt: srt_view,
             outputs_max,
             probe,
         })
@@ -186,6 +197,12 @@ impl Relay {
     #[must_use]
     pub const fn ingest_address(&self) -> Option<SocketAddr> {
         self.ingest
+    }
+
+    /// How SRT fares, if the relay was told to take it in.
+    #[must_use]
+    pub const fn srt(&self) -> Option<&Srt> {
+        self.srt.as_ref()
     }
 
     /// Ends every publish in good order and stops, within two seconds. Needs a Tokio runtime with

@@ -11,7 +11,8 @@ use lunora_core::{
     service::{Destinations, Failover, Ports, Reconciler},
 };
 use lunora_relay::{
-    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, StartError, SystemResolver,
+    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, SrtConfig, SrtService, StartError,
+    SystemResolver, WorkerCommand,
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -62,6 +63,8 @@ pub(crate) enum RunError {
 const OUTPUTS_MAX: usize = 500;
 /// How long open HTTP requests may take once the studio stops.
 const HTTP_GRACE: Duration = Duration::from_millis(500);
+/// How long the first lines wait for what the SRT worker has to say.
+const SRT_BEGINS: Duration = Duration::from_secs(2);
 
 /// Runs until Ctrl-C or SIGTERM, and ends every push properly.
 pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
@@ -151,7 +154,8 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let mut watch = tokio::spawn(worker::watch(Arc::clone(&relay), reconciler, ports));
 
     let address = http.local_addr().unwrap_or(args.http);
-    greet(&args, address, relay.ingest_address(), &key);
+    let srt = srt_line(&relay).await;
+    greet(&args, address, relay.ingest_address(), &srt, &key);
     let (closing, closed) = tokio::sync::oneshot::channel::<()>();
     let routes = api.clone().into_router();
     let server = tokio::spawn(http::serve(http, routes, Limits::default(), async {
@@ -182,6 +186,39 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     Ok(())
 }
 
+/// This program once more, whatever has become of its file meanwhile.
+fn srt_worker() -> WorkerCommand {
+    let itself = PathBuf::from("/proc/self/exe");
+    let program = if cfg!(target_os = "linux") {
+        itself
+    } else {
+        std::env::current_exe().unwrap_or(itself)
+    };
+    WorkerCommand {
+        program,
+        arguments: vec!["srt-worker".into()],
+    }
+}
+
+/// What there is to say about SRT, once the worker has said whether libsrt is there.
+async fn srt_line(relay: &Relay) -> String {
+    let Some(srt) = relay.srt() else {
+        return "off; --srt 127.0.0.1:9710 takes it in".to_owned();
+    };
+    let mut service = srt.service();
+    let begun = service.wait_for(|service| *service != SrtService::Starting);
+    match tokio::time::timeout(SRT_BEGINS, begun).await {
+        Ok(Ok(service)) => match *service {
+            SrtService::Running {
+                listens: Some(address),
+                ..
+            } => format!("srt://{address}?streamid=<publish key>"),
+            service => service.to_string(),
+        },
+        Ok(Err(_)) | Err(_) => SrtService::Starting.to_string(),
+    }
+}
+
 fn start_relay(
     args: &RunArgs,
     publish_key: SecretString,
@@ -192,6 +229,11 @@ fn start_relay(
         ingest: Some(Ingest {
             address: args.rtmp,
             publish_key,
+        }),
+        srt: args.srt.map(|listen| SrtConfig {
+            listen,
+            worker: srt_worker(),
+            library: None,
         }),
         idle: match args.demo {
             Toggle::On => Idle::Demo,
@@ -221,6 +263,7 @@ fn greet(
     args: &RunArgs,
     http: SocketAddr,
     rtmp: Option<SocketAddr>,
+    srt: &str,
     key: &publish_key::PublishKey,
 ) {
     let rtmp = rtmp.unwrap_or(args.rtmp);
@@ -235,6 +278,7 @@ fn greet(
         say(format_args!("  publish   rtmp://{rtmp}/live/<publish key>"));
         say("            (`studio publish-key` shows it while the studio is stopped)");
     }
+    say(format_args!("  SRT       {srt}"));
     say(format_args!("  API       http://{http}/api/destinations"));
     say(format_args!(
         "  on air    {}",

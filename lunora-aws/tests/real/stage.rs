@@ -310,6 +310,7 @@ fn relay(publish_key: &SecretString, clock: &Arc<dyn Clock>) -> Relay {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             publish_key: publish_key.clone(),
         }),
+        srt: None,
         idle: Idle::Nothing,
         failover: Failover::default(),
         outputs_max: 50,

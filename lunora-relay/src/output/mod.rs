@@ -26,6 +26,7 @@ mod keeper;
 mod link;
 mod task;
 
+pub(crate) use backoff::{Backoff, Pace, random};
 pub(crate) use classify::Trouble;
 pub(crate) use connect::{Caller, part};
 pub(crate) use crowd::Crowd;

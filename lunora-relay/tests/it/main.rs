@@ -12,6 +12,7 @@ mod panics;
 mod probe;
 mod secrecy;
 mod sources;
+mod srt;
 mod support;
 mod takeover;
 mod tls;

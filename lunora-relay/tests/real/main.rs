@@ -3,4 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod legs;
+mod lossy;
 mod sources;
+mod srt;
+mod stage;

@@ -76,6 +76,7 @@ impl Stage {
                 address,
                 publish_key,
             }),
+            srt: None,
             idle,
             failover: Failover::default(),
             outputs_max: 40,
