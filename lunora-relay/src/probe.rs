@@ -118,7 +118,7 @@ impl DestinationProbe for RelayProbe {
         let (mut fault, stop) = match walked {
             Ok(stop) => (None, stop),
             Err(trouble) => {
-                let verdict = trouble.judge(target, false);
+                let verdict = trouble.judge(target, self.caller.names.are_remembered(target));
                 if verdict.code == FaultCode::Internal {
                     // It is this machine that is in trouble, and that says nothing of the far end.
                     return Err(refuse(ErrorKind::Unavailable)

@@ -187,8 +187,9 @@ impl Published {
             }
             io::Result::Ok(())
         };
-        if matches!(timeout(GOODBYE_MAX, saying).await, Ok(Ok(()))) {
-            part(&self.transport).await;
+        let has_said = matches!(timeout(GOODBYE_MAX, saying).await, Ok(Ok(())));
+        if has_said && part(&self.transport).await {
+            self.held.part();
         }
     }
 }
@@ -266,7 +267,7 @@ async fn name_application(
 }
 
 /// Asks to publish and waits for the answer.
-async fn ask(connected: Connected, held: Held) -> Result<Published, Trouble> {
+async fn ask(connected: Connected, mut held: Held) -> Result<Published, Trouble> {
     let Connected {
         transport,
         mut session,
@@ -280,6 +281,7 @@ async fn ask(connected: Connected, held: Held) -> Result<Published, Trouble> {
         }
         while let Some(event) = session.poll_event() {
             if let ClientEvent::Publishing { stream_id } = event {
+                held.accept();
                 return Ok(Published {
                     transport,
                     session,

@@ -1,14 +1,22 @@
-//! The names that are published under right now, so that no test publishes under one of them.
+//! The names that this relay publishes under, or did a moment ago.
+//!
+//! No test publishes where a push goes on. And a far end that refuses a name which it had from us a
+//! moment ago means our own last session, whoever of us asks: it is in use, not wrong.
 
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use lunora_core::{ExposeSecret, domain::PushTarget};
+use tokio::time::Instant;
 
 use crate::lock::lock;
+
+/// How long the far end remembers a session that broke, at the most.
+pub(super) const REMEMBERED: Duration = Duration::from_secs(120);
 
 /// All names of one relay, by keyed hash: no key is kept here.
 #[derive(Clone, Debug, Default)]
@@ -17,26 +25,77 @@ pub(crate) struct Names(Arc<Table>);
 #[derive(Debug, Default)]
 struct Table {
     hasher: RandomState,
-    held: Mutex<HashMap<u64, usize>>,
+    names: Mutex<HashMap<u64, Use>>,
 }
 
-/// One publish under a name. It is over when this is dropped.
+/// How a name is used.
+#[derive(Debug, Default)]
+struct Use {
+    /// How many publishes go on, or are asked for.
+    held: usize,
+    /// When one ended last that the far end may not know to be over.
+    broke: Option<Instant>,
+}
+
+impl Use {
+    fn is_remembered(&self) -> bool {
+        let is_recent = |broke: Instant| broke.elapsed() < REMEMBERED;
+        0 < self.held || self.broke.is_some_and(is_recent)
+    }
+}
+
+/// One publish under a name, asked for or going on. It is over when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     table: Arc<Table>,
     name: u64,
+    /// Whether the far end would know of it if it broke now.
+    is_known: bool,
 }
 
 impl Names {
-    /// Whether somebody publishes there by this relay.
+    /// Whether this relay publishes there.
     pub(crate) fn has(&self, target: &PushTarget) -> bool {
-        lock(&self.0.held).contains_key(&self.0.name_of(target))
+        let names = lock(&self.0.names);
+        names
+            .get(&self.0.name_of(target))
+            .is_some_and(|it| 0 < it.held)
+    }
+
+    /// Whether the far end may still take a publish of this relay for going on there.
+    pub(crate) fn are_remembered(&self, target: &PushTarget) -> bool {
+        let names = lock(&self.0.names);
+        names
+            .get(&self.0.name_of(target))
+            .is_some_and(Use::is_remembered)
     }
 
     pub(super) fn hold(&self, target: &PushTarget) -> Held {
         let (table, name) = (Arc::clone(&self.0), self.0.name_of(target));
-        *lock(&table.held).entry(name).or_default() += 1;
-        Held { table, name }
+        let mut names = lock(&table.names);
+        names.retain(|_, it| it.is_remembered());
+        names.entry(name).or_default().held += 1;
+        drop(names);
+        Held {
+            table,
+            name,
+            is_known: false,
+        }
+    }
+}
+
+impl Held {
+    /// The far end accepted the publish.
+    pub(super) const fn accept(&mut self) {
+        self.is_known = true;
+    }
+
+    /// The far end agreed that the publish is over, and has nothing to remember.
+    pub(super) fn part(mut self) {
+        self.is_known = false;
+        if let Some(it) = lock(&self.table.names).get_mut(&self.name) {
+            it.broke = None;
+        }
     }
 }
 
@@ -50,11 +109,10 @@ impl Table {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut held = lock(&self.table.held);
-        if let Some(count) = held.get_mut(&self.name) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.name);
+        if let Some(it) = lock(&self.table.names).get_mut(&self.name) {
+            it.held = it.held.saturating_sub(1);
+            if self.is_known {
+                it.broke = Some(Instant::now());
             }
         }
     }
@@ -63,6 +121,7 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use lunora_core::domain::StreamKey;
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -86,5 +145,29 @@ mod tests {
         assert!(names.has(&target("canary")));
         drop(second);
         assert!(!names.has(&target("canary")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_is_remembered_for_two_minutes_if_its_publish_broke_and_else_not() {
+        let (names, target) = (Names::default(), target("k"));
+        drop(names.hold(&target));
+        assert!(!names.are_remembered(&target), "it was never accepted");
+
+        let mut held = names.hold(&target);
+        held.accept();
+        held.part();
+        assert!(
+            !names.are_remembered(&target),
+            "both agreed that it is over"
+        );
+
+        let mut held = names.hold(&target);
+        held.accept();
+        drop(held);
+        assert!(names.are_remembered(&target));
+        sleep(REMEMBERED).await;
+        assert!(!names.are_remembered(&target));
+        drop(names.hold(&target));
+        assert_eq!(lock(&names.0.names).len(), 1, "nothing is kept for ever");
     }
 }

@@ -16,6 +16,8 @@
 mod backoff;
 mod chatter;
 mod classify;
+#[cfg(test)]
+mod classify_tests;
 mod connect;
 mod crowd;
 mod evidence;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use lunora_core::domain::{Fingerprint, OutputSpec, OutputState, Switch};
+use lunora_core::domain::{OutputSpec, OutputState, Switch};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
@@ -21,6 +21,7 @@ use super::{
     crowd::Crowd,
     evidence::{DOUBTED_AFTER, Evidence},
     health::Health,
+    held::Held,
     intake::{Intake, Meter, Totals},
     link::{answer, drain, say_goodbye},
 };
@@ -32,8 +33,6 @@ use crate::{
 
 /// After so long without trouble, and without dropping frames, the next trouble is the first again.
 pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(30);
-/// How long the far end remembers a session that broke, at the most.
-const REMEMBERED: Duration = Duration::from_secs(120);
 
 /// What an output is to do.
 #[derive(Clone, Debug)]
@@ -60,8 +59,8 @@ pub(crate) struct Output {
     around: Surroundings,
     health: Arc<Health>,
     backoff: Backoff,
-    /// As what it was live last, and when, unless the far end has agreed that this is over.
-    lately_live: Option<(Fingerprint, Instant)>,
+    /// Whether it was live, and the far end has not agreed that this is over.
+    was_live: bool,
     tried: bool,
     /// How many retries were asked for before what is being done now.
     heard: u64,
@@ -102,14 +101,14 @@ impl Output {
         health: Arc<Health>,
     ) -> Self {
         let program = around.hub.facts();
-        let (backoff, lately_live, tried, heard) = (Backoff::default(), None, false, 0);
+        let (backoff, was_live, tried, heard) = (Backoff::default(), false, false, 0);
         Self {
             wish,
             program,
             around,
             health,
             backoff,
-            lately_live,
+            was_live,
             tried,
             heard,
         }
@@ -199,9 +198,7 @@ impl Output {
                 }
                 End::Trouble(trouble) => trouble,
             };
-            let lately = self
-                .lately_live
-                .is_some_and(|(name, at)| name == spec.fingerprint && at.elapsed() < REMEMBERED);
+            let lately = self.around.caller.names.are_remembered(&spec.target);
             let verdict = trouble.judge(&spec.target, lately);
             let wait = self.backoff.next(verdict.pace, random());
             warn!(code = %verdict.code, class = verdict.class.as_str(), "{}", verdict.text);
@@ -239,14 +236,14 @@ impl Output {
             transport,
             mut session,
             stream_id,
-            held: _held,
+            held,
         } = match published {
             Ok(published) => published,
             Err(trouble) => return End::Trouble(trouble),
         };
         debug!("the far end accepted the publish");
         self.health.begin_publish();
-        if self.lately_live.is_some() && again {
+        if self.was_live && again {
             self.health.count_reconnect();
         }
         let lane = Arc::new(Lane::new(transport, stream_id, self.health.moved()));
@@ -259,7 +256,7 @@ impl Output {
         match end {
             End::Trouble(_) => {}
             End::SourceLost => {
-                self.part(&lane, &mut session).await;
+                self.part(&lane, &mut session, held).await;
                 self.tried = false;
                 self.backoff.reset();
             }
@@ -270,16 +267,17 @@ impl Output {
                 } else {
                     OutputState::Stopping
                 });
-                self.part(&lane, &mut session).await;
+                self.part(&lane, &mut session, held).await;
             }
         }
         end
     }
 
     /// Says goodbye. If the far end does too, nothing is left over there.
-    async fn part(&mut self, lane: &Lane, session: &mut ClientSession) {
+    async fn part(&mut self, lane: &Lane, session: &mut ClientSession, held: Held) {
         if say_goodbye(lane, session).await {
-            self.lately_live = None;
+            self.was_live = false;
+            held.part();
         }
     }
 
@@ -343,7 +341,7 @@ impl Output {
                 () = lane.started(), if live_since.is_none() => {
                     info!("live");
                     (live_since, well_since) = (Some(Instant::now()), Instant::now());
-                    self.lately_live = Some((spec.fingerprint, Instant::now()));
+                    self.was_live = true;
                     evidence.begin(Instant::now());
                     look.reset_immediately();
                 }
@@ -360,7 +358,6 @@ impl Output {
                     if live_since.is_none() {
                         continue;
                     }
-                    self.lately_live = Some((spec.fingerprint, Instant::now()));
                     let intake = meter.weigh(totals());
                     match intake {
                         Intake::Little => return End::Trouble(Trouble::Trickles),
@@ -408,7 +405,7 @@ mod tests {
     use std::{io, net::SocketAddr};
 
     use async_trait::async_trait;
-    use lunora_core::domain::{HashKey, Leg, OutputId, PushTarget, StreamKey};
+    use lunora_core::domain::{Fingerprint, HashKey, Leg, OutputId, PushTarget, StreamKey};
     use lunora_testkit::clock::ManualClock;
     use tokio::sync::mpsc;
 

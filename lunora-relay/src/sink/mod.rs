@@ -245,6 +245,8 @@ pub struct Sink {
 struct Shared {
     publishes: Mutex<Vec<Publish>>,
     news: watch::Sender<u64>,
+    /// Told when all who are there are to go.
+    cut: watch::Sender<u64>,
     keep: Keep,
     dump: Option<PathBuf>,
 }
@@ -263,6 +265,7 @@ impl Sink {
         let shared = Arc::new(Shared {
             publishes: Mutex::default(),
             news: watch::Sender::new(0),
+            cut: watch::Sender::new(0),
             keep: config.keep,
             dump: config.dump,
         });
@@ -289,6 +292,11 @@ impl Sink {
     /// Behaves in this way from now on, also towards those who are there already.
     pub fn behave(&self, behaviour: Behaviour) {
         self.behaviour.send_replace(behaviour);
+    }
+
+    /// Closes every connection there is. Who comes from now on is not affected.
+    pub fn disconnect(&self) {
+        self.shared.cut.send_modify(|number| *number += 1);
     }
 
     /// Every publish so far, the oldest first.

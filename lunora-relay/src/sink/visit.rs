@@ -37,7 +37,11 @@ pub(super) async fn receive<S>(
         dump: None,
         has_spoken: false,
     };
-    let end = visit.run().await.unwrap_or(End::Closed);
+    let mut cut = visit.shared.cut.subscribe();
+    let end = tokio::select! {
+        end = visit.run() => end.unwrap_or(End::Closed),
+        _ = cut.changed() => End::Ours,
+    };
     let Visit {
         shared, publish, ..
     } = visit;
