@@ -9,6 +9,7 @@
 //!   or a test stream that plays until one publishes.
 //! - `fanout` brings it to every output: one timeline, each message serialised
 //!   once, one bounded queue an output.
+//! - `hls` writes what viewers get, on a thread of its own.
 //! - `output` is the life of one output: connect, publish, retry, say goodbye.
 //!   `dial` and `tls` are its only way to the network.
 //! - `engine` runs all of these; `router` is how others talk to it.
@@ -21,6 +22,7 @@ mod demo;
 mod dial;
 mod engine;
 mod fanout;
+mod hls;
 mod ingest;
 mod lobby;
 mod lock;
@@ -36,6 +38,7 @@ pub mod wire;
 
 pub use config::{Idle, Ingest, RelayConfig, StartError};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
+pub use hls::{HlsConfig, HlsFault, HlsFile, HlsState, HlsTrouble, NotHls};
 pub use program::{OnAir, Program};
 pub use relay::Relay;
 pub use router::RelayRouter;

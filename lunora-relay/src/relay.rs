@@ -17,6 +17,7 @@ use crate::{
     demo::Demo,
     engine::{self, Command, Parts},
     fanout::Hub,
+    hls::{Hls, HlsState},
     ingest::Doorkeeper,
     news::News,
     output::{Caller, Crowd, Surroundings},
@@ -38,6 +39,7 @@ pub struct Relay {
     facts: watch::Receiver<ProgramFacts>,
     input_rate: watch::Receiver<Option<u64>>,
     ended: Arc<OnceLock<Timestamp>>,
+    hls: Option<Hls>,
     ingest: Option<SocketAddr>,
     outputs_max: usize,
 }
@@ -60,6 +62,16 @@ impl Relay {
         let (clock, news) = (config.clock, News::new());
         let hub = Hub::new(demo.is_some(), Arc::clone(&clock), news.clone());
         let hub = Arc::new(hub);
+        let hls = config
+            .hls
+            .map(|hls| Hls::start(&hls, Arc::clone(&clock), news.clone()));
+        let hls = hls
+            .transpose()
+            .map_err(StartError::System)?
+            .map(|(hls, tap)| {
+                hub.attach(tap);
+                hls
+            });
         // The data plane alone can send these, so they close when it ends.
         let (facts, changes) = (hub.facts(), news.subscribe());
         let (input_rate, input_rates) = watch::channel(None);
@@ -92,6 +104,7 @@ impl Relay {
             facts,
             input_rate: input_rates,
             ended,
+            hls,
             ingest: address,
             outputs_max,
         })
@@ -123,6 +136,12 @@ impl Relay {
         }
     }
 
+    /// How the HLS fares; `None` if the relay was started without.
+    #[must_use]
+    pub fn hls(&self) -> Option<HlsState> {
+        self.hls.as_ref().map(Hls::state)
+    }
+
     /// Where encoders publish.
     #[must_use]
     pub const fn ingest_address(&self) -> Option<SocketAddr> {
@@ -138,9 +157,13 @@ impl Relay {
             if self.commands.send(Command::Shutdown(reply)).await.is_ok() {
                 let _ = done.await;
             }
+            // Behind all that has come in: the last segment is whole.
+            if let Some(hls) = &self.hls {
+                hls.stop().await;
+            }
         };
         if timeout(SHUTDOWN_MAX, stopping).await.is_err() {
-            tracing::error!("the data plane did not stop in time");
+            tracing::error!("the relay did not stop in time");
         }
     }
 }

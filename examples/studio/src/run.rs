@@ -9,11 +9,14 @@ use lunora_core::{
     port::{Clock, IdSource, PortError},
     service::{Destinations, Ports, Reconciler},
 };
-use lunora_relay::{DialPolicy, Idle, Ingest, Relay, RelayConfig, StartError, SystemResolver};
+use lunora_relay::{
+    DialPolicy, HlsConfig, Idle, Ingest, Relay, RelayConfig, StartError, SystemResolver,
+};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     cli::{RunArgs, Toggle},
+    hls,
     http::{self, Limits},
     key_source, publish_key,
     store::{OpenError, Store},
@@ -112,7 +115,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
         control: store.control(),
         clock,
     };
-    let reconciler = Reconciler::new(ports.clone(), OutputType::Relay, store.hash_key());
+    let mut reconciler = Reconciler::new(ports.clone(), OutputType::Relay, store.hash_key());
+    if args.hls == Toggle::On {
+        reconciler = reconciler.with_viewers(Arc::new(worker::RelayViewers(Arc::clone(&relay))));
+    }
     let reconciler = Arc::new(reconciler);
     if let Some(problem) = store.key_problem() {
         reconciler.keys_are_unreadable(problem.to_string());
@@ -143,7 +149,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let address = http.local_addr().unwrap_or(args.http);
     greet(&args, address, relay.ingest_address(), &key);
     let (closing, closed) = tokio::sync::oneshot::channel::<()>();
-    let routes = api.clone().into_router();
+    let mut routes = api.clone().into_router();
+    if args.hls == Toggle::On {
+        routes = routes.nest("/hls", hls::routes(&hls_folder(&args)));
+    }
     let server = tokio::spawn(http::serve(http, routes, Limits::default(), async {
         let _ = closed.await;
     }));
@@ -172,6 +181,11 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     Ok(())
 }
 
+/// Beside the state, and of no use to the next start but to go on from.
+fn hls_folder(args: &RunArgs) -> PathBuf {
+    args.data.data.join("hls")
+}
+
 fn start_relay(
     args: &RunArgs,
     publish_key: SecretString,
@@ -187,6 +201,7 @@ fn start_relay(
             Toggle::On => Idle::Demo,
             Toggle::Off => Idle::Nothing,
         },
+        hls: (args.hls == Toggle::On).then(|| HlsConfig::new(hls_folder(args))),
         outputs_max: OUTPUTS_MAX,
         // Only this machine reaches the API, so its users may call their own network (rule 25).
         policy: DialPolicy::Local,
@@ -225,6 +240,9 @@ fn greet(
         say("            (`studio publish-key` shows it while the studio is stopped)");
     }
     say(format_args!("  API       http://{http}/api/destinations"));
+    if args.hls == Toggle::On {
+        say(format_args!("  watch     http://{http}/hls/live.m3u8"));
+    }
     say(format_args!(
         "  on air    {}",
         match args.demo {
@@ -284,6 +302,7 @@ mod tests {
             http: "127.0.0.1:0".parse().unwrap(),
             rtmp: taken.local_addr().unwrap(),
             demo: Toggle::Off,
+            hls: Toggle::Off,
             ca: None,
         };
 

@@ -304,6 +304,7 @@ fn relay(publish_key: &SecretString, clock: &Arc<dyn Clock>) -> Relay {
             publish_key: publish_key.clone(),
         }),
         idle: Idle::Nothing,
+        hls: None,
         outputs_max: 50,
         policy: DialPolicy::Local,
         resolver: Arc::new(SystemResolver),

@@ -23,6 +23,7 @@ mod session;
 mod source;
 mod status;
 mod token;
+mod viewer_feed;
 pub(crate) mod word;
 
 pub use channel::{
@@ -63,4 +64,5 @@ pub use source::{
 };
 pub use status::{Severity, Status, StatusKind};
 pub use token::{Role, Token};
+pub use viewer_feed::{FeedProgram, ViewerFeed};
 pub use word::UnknownWord;

@@ -6,8 +6,10 @@
 
 mod status;
 mod steps;
+mod viewers;
 mod wish;
 
 pub use status::{Delivery, Evidence, status};
 pub use steps::{DetachReason, Plan, Refusal, Step, plan};
+pub use viewers::{SEGMENT_AGE_MAX, Viewed};
 pub use wish::{Wish, WishedOutput, fingerprint, target_digest, wish};

@@ -9,9 +9,9 @@ use super::reconciler::View;
 use crate::{
     domain::{
         Destination, DestinationId, EventKind, Fault, NewEvent, ObservedOutput, OutputId,
-        OutputType, Status, StatusKind,
+        OutputType, Status, StatusKind, ViewerFeed,
     },
-    plan::{Delivery, Evidence, Plan, status},
+    plan::{Delivery, Evidence, Plan, Viewed, status},
     port::{Unreadable, Versioned},
 };
 
@@ -90,6 +90,7 @@ impl Board {
         view: &View,
         plan: &Plan,
         ours: &OutputType,
+        viewers: Option<&ViewerFeed>,
     ) -> (Arc<Snapshot>, Vec<NewEvent>) {
         let observed: BTreeMap<&OutputId, &ObservedOutput> =
             view.observed.iter().map(|it| (&it.id, it)).collect();
@@ -111,6 +112,7 @@ impl Board {
                 step_fault: state.step_faults.get(&output),
                 key_fault: state.key_fault.as_ref(),
                 last_fault: state.last_faults.get(&output),
+                viewers: viewers.map(|feed| Viewed { feed, at }),
                 delivery: if row.value.output_type == *ours {
                     Delivery::Ours
                 } else {

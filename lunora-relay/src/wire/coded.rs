@@ -120,10 +120,7 @@ mod tests {
             (b"\x91avc1\0\0\x42pic", shown_after(66, b"pic")),
             (b"\x93avc1pic", shown_after(0, b"pic")),
             // A modifier of four bytes before the packet type.
-            (
-                b"\x97\x03abcd\x01avc1\0\0\x42pic",
-                shown_after(66, b"pic"),
-            ),
+            (b"\x97\x03abcd\x01avc1\0\0\x42pic", shown_after(66, b"pic")),
         ] {
             assert_eq!(inside(video, payload), Some((Codec::Avc, expected)));
         }

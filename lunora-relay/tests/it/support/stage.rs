@@ -77,6 +77,7 @@ impl Stage {
                 publish_key,
             }),
             idle,
+            hls: None,
             outputs_max: 40,
             policy: DialPolicy::Local,
             resolver: Arc::new(Names),
