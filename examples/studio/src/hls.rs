@@ -168,3 +168,166 @@ impl HttpBody for Timed {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+    use tempfile::TempDir;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    const HOST: &str = "127.0.0.1:8080";
+
+    fn folder() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("hls");
+        std::fs::create_dir(&data).unwrap();
+        for file in ["live.m3u8", "seg-7.m4s", "init-7.mp4", "unfinished.tmp"] {
+            std::fs::write(data.join(file), file).unwrap();
+        }
+        std::fs::write(folder.path().join("secret"), "a stream key").unwrap();
+        folder
+    }
+
+    struct Answer(StatusCode, HeaderMap, String);
+
+    async fn get(routes: &Router, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::get(path).body(Body::empty()).unwrap();
+        for (name, value) in headers {
+            let name: axum::http::HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let response = routes.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Answer(parts.status, parts.headers, text)
+    }
+
+    fn served(folder: &TempDir) -> Router {
+        Router::new().nest("/hls", routes(&folder.path().join("hls")))
+    }
+
+    #[tokio::test]
+    async fn each_file_says_what_it_is_and_how_long_it_is_good_for() {
+        let folder = folder();
+        let routes = served(&folder);
+        for (name, content_type, cache) in [
+            ("live.m3u8", "application/vnd.apple.mpegurl", "no-cache"),
+            (
+                "seg-7.m4s",
+                "video/mp4",
+                "public, max-age=31536000, immutable",
+            ),
+            (
+                "init-7.mp4",
+                "video/mp4",
+                "public, max-age=31536000, immutable",
+            ),
+        ] {
+            let path = format!("/hls/{name}");
+            let Answer(status, headers, text) = get(&routes, &path, &[("host", HOST)]).await;
+            assert_eq!((status, text.as_str()), (StatusCode::OK, name));
+            assert_eq!(headers[CONTENT_TYPE], content_type);
+            assert_eq!(headers[CACHE_CONTROL], cache);
+        }
+        let range = [("host", HOST), ("range", "bytes=0-2")];
+        let Answer(status, _, text) = get(&routes, "/hls/seg-7.m4s", &range).await;
+        assert_eq!(
+            (status, text.as_str()),
+            (StatusCode::PARTIAL_CONTENT, "seg")
+        );
+        // The list may be another one within the second that this header tells.
+        let since = [
+            ("host", HOST),
+            ("if-modified-since", "Wed, 01 Jan 2098 00:00:00 GMT"),
+        ];
+        assert_eq!(
+            get(&routes, "/hls/live.m3u8", &since).await.0,
+            StatusCode::OK
+        );
+        let missing = get(&routes, "/hls/seg-8.m4s", &[("host", HOST)]).await;
+        assert_eq!(missing.0, StatusCode::NOT_FOUND);
+        assert_eq!(missing.1[CACHE_CONTROL], "no-cache");
+    }
+
+    #[tokio::test]
+    async fn no_path_leads_out_of_the_folder_or_to_what_is_not_ours() {
+        let folder = folder();
+        let routes = served(&folder);
+        for path in [
+            "/hls/",
+            "/hls/unfinished.tmp",
+            "/hls/../secret",
+            "/hls/%2e%2e/secret",
+            "/hls/..%2fsecret",
+            "/hls/seg-7.m4s/../../secret",
+            "/hls//secret",
+            "/hls/live.m3u8/",
+            "/hls/%6cive.m3u8",
+            "/hls/live.m3u8%00",
+        ] {
+            let Answer(status, _, text) = get(&routes, path, &[("host", HOST)]).await;
+            assert_ne!(status, StatusCode::OK, "{path}: {text}");
+            assert!(!text.contains("key"), "{path}: {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_of_this_machine_may_read_it_and_those_of_other_sites_may_not() {
+        let folder = folder();
+        let routes = served(&folder);
+        let path = "/hls/live.m3u8";
+        for origin in [
+            "http://127.0.0.1:3000",
+            "http://localhost",
+            "https://[::1]:8443",
+        ] {
+            let headers = [("host", HOST), ("origin", origin)];
+            let Answer(status, headers, _) = get(&routes, path, &headers).await;
+            assert_eq!(status, StatusCode::OK);
+            assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], origin);
+            assert_eq!(headers[VARY], "origin");
+        }
+        for headers in [
+            [("host", HOST), ("origin", "https://example.com")],
+            [("host", HOST), ("origin", "null")],
+            [("host", HOST), ("origin", "http://127.0.0.1.example.com")],
+            [("host", "rebound.example.com"), ("accept", "*/*")],
+            [("host", "127.0.0.1@example.com"), ("accept", "*/*")],
+        ] {
+            let Answer(status, answered, _) = get(&routes, path, &headers).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{headers:?}");
+            assert!(!answered.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+        }
+        assert_eq!(get(&routes, path, &[]).await.0, StatusCode::FORBIDDEN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn readers_are_few_and_one_that_takes_its_time_loses_its_place() {
+        let folder = folder();
+        let routes = served(&folder);
+        let ask = || {
+            let request = Request::get("/hls/seg-7.m4s").header("host", HOST);
+            routes.clone().oneshot(request.body(Body::empty()).unwrap())
+        };
+        let mut readers = Vec::new();
+        for _ in 0..READERS_MAX {
+            readers.push(ask().await.unwrap());
+        }
+        assert_eq!(
+            ask().await.unwrap().status(),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+
+        tokio::time::sleep(READ_MAX).await;
+        let slow = readers.pop().unwrap();
+        assert!(
+            axum::body::to_bytes(slow.into_body(), 1 << 20)
+                .await
+                .is_err()
+        );
+        assert_eq!(ask().await.unwrap().status(), StatusCode::OK);
+    }
+}
