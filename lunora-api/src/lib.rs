@@ -35,6 +35,6 @@ mod canary;
 #[cfg(test)]
 mod world;
 
-pub use access::Access;
+pub use access::{Access, is_loopback};
 pub use api::{Api, ApiParts, Service};
 pub use program::{Program, ProgramMonitor};

@@ -6,6 +6,7 @@ use lunora_core::{SecretString, port::Clock};
 
 use crate::{
     dial::{DialPolicy, Resolver},
+    hls::HlsConfig,
     tls::CertificatesError,
     wire::flv::FlvError,
 };
@@ -21,6 +22,8 @@ pub struct RelayConfig {
     pub idle: Idle,
     /// How one of several sources takes the place of another.
     pub failover: Failover,
+    /// What viewers get; `None` for nothing.
+    pub hls: Option<HlsConfig>,
     /// The most outputs, on or off: each that is on takes a connection, hence a file descriptor.
     pub outputs_max: usize,
     /// Who may be called.

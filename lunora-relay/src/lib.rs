@@ -9,6 +9,7 @@
 //!   or a test stream that plays until one publishes.
 //! - `fanout` brings it to every output: one timeline, each message serialised
 //!   once, one bounded queue an output.
+//! - `hls` writes what viewers get, on a thread of its own.
 //! - `output` is the life of one output: connect, publish, retry, say goodbye.
 //!   `dial` and `tls` are its only way to the network.
 //! - `probe` goes the first steps of that way, to tell what a push would meet.
@@ -25,6 +26,7 @@ mod demo;
 mod dial;
 mod engine;
 mod fanout;
+mod hls;
 mod ingest;
 mod ingests;
 mod lobby;
@@ -48,6 +50,7 @@ pub use air::{Air, Origin, SwitchReason, Switched};
 pub use channel::RelayChannel;
 pub use config::{Failover, Idle, Ingest, RelayConfig, SrtConfig, StartError, WorkerCommand};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
+pub use hls::{HlsConfig, HlsFault, HlsFile, HlsState, HlsTrouble, NotHls};
 pub use ingests::RelayIngests;
 pub use probe::RelayProbe;
 pub use program::{OnAir, Program};

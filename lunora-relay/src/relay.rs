@@ -20,6 +20,7 @@ use crate::{
     demo::Demo,
     engine::{self, Command, Parts},
     fanout::Hub,
+    hls::{Hls, HlsState},
     ingest::Doorkeeper,
     ingests::RelayIngests,
     news::News,
@@ -46,6 +47,7 @@ pub struct Relay {
     clock: Arc<dyn Clock>,
     input_rate: watch::Receiver<Option<u64>>,
     ended: Arc<OnceLock<Timestamp>>,
+    hls: Option<Hls>,
     ingest: Option<SocketAddr>,
     srt: Option<Srt>,
     outputs_max: usize,
@@ -91,6 +93,16 @@ impl Relay {
             news.clone(),
         );
         let hub = Arc::new(hub);
+        let hls = config
+            .hls
+            .map(|hls| Hls::start(&hls, Arc::clone(&clock), news.clone()));
+        let hls = hls
+            .transpose()
+            .map_err(StartError::System)?
+            .map(|(hls, tap)| {
+                hub.attach(tap);
+                hls
+            });
         // The data plane alone can send these, so they close when it ends.
         let (facts, air, changes) = (hub.facts(), hub.air(), news.subscribe());
         let (input_rate, input_rates) = watch::channel(None);
@@ -136,6 +148,7 @@ impl Relay {
             clock,
             input_rate: input_rates,
             ended,
+            hls,
             ingest: address,
             srt: srt_view,
             outputs_max,
@@ -193,6 +206,12 @@ impl Relay {
         }
     }
 
+    /// How the HLS fares; `None` if the relay was started without.
+    #[must_use]
+    pub fn hls(&self) -> Option<HlsState> {
+        self.hls.as_ref().map(Hls::state)
+    }
+
     /// Where encoders publish.
     #[must_use]
     pub const fn ingest_address(&self) -> Option<SocketAddr> {
@@ -214,9 +233,13 @@ impl Relay {
             if self.commands.send(Command::Shutdown(reply)).await.is_ok() {
                 let _ = done.await;
             }
+            // Behind all that has come in: the last segment is whole.
+            if let Some(hls) = &self.hls {
+                hls.stop().await;
+            }
         };
         if timeout(SHUTDOWN_MAX, stopping).await.is_err() {
-            tracing::error!("the data plane did not stop in time");
+            tracing::error!("the relay did not stop in time");
         }
     }
 }

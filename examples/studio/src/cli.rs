@@ -36,6 +36,9 @@ pub struct RunArgs {
     /// Whether the test stream plays until an encoder publishes, and when it left
     #[arg(long, value_name = "on|off", default_value = "on")]
     pub(crate) demo: Toggle,
+    /// Whether viewers get HLS, from the folder `hls` of the state
+    #[arg(long, value_name = "on|off", default_value = "on")]
+    pub(crate) hls: Toggle,
     /// Certificates (PEM) to trust for RTMPS, besides the public ones
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,

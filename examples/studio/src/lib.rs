@@ -4,7 +4,7 @@
 //!
 //! - [`cli`]: what can be asked for.
 //! - `run`: what it takes to run: store, relay, services, API, and the worker between them.
-//! - `http`: the server below the API.
+//! - `http`: the server below the API; `hls`: what viewers get from it.
 //! - `commands`, `sink`: the smaller commands.
 //! - `terminal`: what people read.
 //! - [`store`]: the state in one file, behind the ports of `lunora-core`.
@@ -12,6 +12,7 @@
 
 pub mod cli;
 mod commands;
+mod hls;
 mod http;
 mod publish_key;
 mod run;

@@ -11,13 +11,14 @@ use lunora_core::{
     service::{Destinations, Failover, Ports, Reconciler},
 };
 use lunora_relay::{
-    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, SrtConfig, SrtService, StartError,
+    DialPolicy, HlsConfig, Idle, Ingest, Relay, RelayConfig, SrtConfig, SrtService, StartError,
     SystemResolver, WorkerCommand,
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     cli::{RunArgs, Toggle},
+    hls,
     http::{self, Limits},
     key_source, publish_key,
     store::{OpenError, Store},
@@ -119,7 +120,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
         control: store.control(),
         clock,
     };
-    let reconciler = Reconciler::new(ports.clone(), OutputType::Relay, store.hash_key());
+    let mut reconciler = Reconciler::new(ports.clone(), OutputType::Relay, store.hash_key());
+    if args.hls == Toggle::On {
+        reconciler = reconciler.with_viewers(Arc::new(worker::RelayViewers(Arc::clone(&relay))));
+    }
     let reconciler = Arc::new(reconciler);
     if let Some(problem) = store.key_problem() {
         reconciler.keys_are_unreadable(problem.to_string());
@@ -157,7 +161,10 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let srt = srt_line(&relay).await;
     greet(&args, address, relay.ingest_address(), &srt, &key);
     let (closing, closed) = tokio::sync::oneshot::channel::<()>();
-    let routes = api.clone().into_router();
+    let mut routes = api.clone().into_router();
+    if args.hls == Toggle::On {
+        routes = routes.nest("/hls", hls::routes(&hls_folder(&args)));
+    }
     let server = tokio::spawn(http::serve(http, routes, Limits::default(), async {
         let _ = closed.await;
     }));
@@ -219,6 +226,11 @@ async fn srt_line(relay: &Relay) -> String {
     }
 }
 
+/// Beside the state, and of no use to the next start but to go on from.
+fn hls_folder(args: &RunArgs) -> PathBuf {
+    args.data.data.join("hls")
+}
+
 fn start_relay(
     args: &RunArgs,
     publish_key: SecretString,
@@ -239,7 +251,8 @@ fn start_relay(
             Toggle::On => Idle::Demo,
             Toggle::Off => Idle::Nothing,
         },
-        failover: Failover::default(),
+        failover: lunora_relay::Failover::default(),
+        hls: (args.hls == Toggle::On).then(|| HlsConfig::new(hls_folder(args))),
         outputs_max: OUTPUTS_MAX,
         // Only this machine reaches the API, so its users may call their own network (rule 25).
         policy: DialPolicy::Local,
@@ -280,6 +293,9 @@ fn greet(
     }
     say(format_args!("  SRT       {srt}"));
     say(format_args!("  API       http://{http}/api/destinations"));
+    if args.hls == Toggle::On {
+        say(format_args!("  watch     http://{http}/hls/live.m3u8"));
+    }
     say(format_args!(
         "  on air    {}",
         match args.demo {
@@ -339,6 +355,7 @@ mod tests {
             http: "127.0.0.1:0".parse().unwrap(),
             rtmp: taken.local_addr().unwrap(),
             demo: Toggle::Off,
+            hls: Toggle::Off,
             ca: None,
         };
 

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use lunora_api::{Program, ProgramMonitor};
 use lunora_core::{
-    domain::{EventKind, EventSeq, NewEvent, ProgramKind},
-    port::EventLog,
+    domain::{EventKind, EventSeq, FeedProgram, NewEvent, ProgramKind, ViewerFeed},
+    port::{EventLog, ViewerMonitor},
     service::{Cause, Failover, Ports, Reconciler, Scope},
 };
 use lunora_relay::{OnAir, Relay};
@@ -35,6 +35,25 @@ impl ProgramMonitor for RelayProgram {
             bitrate_bps: program.bitrate_bps,
             video_codec: program.video.map(|codec| codec.to_string()),
             audio_codec: program.audio.map(|codec| codec.to_string()),
+        }
+    }
+}
+
+/// Shows the relay's HLS to the services.
+#[derive(Debug)]
+pub(crate) struct RelayViewers(pub(crate) Arc<Relay>);
+
+impl ViewerMonitor for RelayViewers {
+    fn viewer_feed(&self) -> ViewerFeed {
+        let state = self.0.hls().unwrap_or_default();
+        ViewerFeed {
+            newest_segment: state.newest_at,
+            since: state.since,
+            program: match self.0.program().on_air {
+                OnAir::Nothing => FeedProgram::Nothing,
+                OnAir::Demo | OnAir::Encoder => FeedProgram::OnAir,
+            },
+            fault: state.fault.map(|fault| fault.as_fault()),
         }
     }
 }

@@ -313,6 +313,7 @@ fn relay(publish_key: &SecretString, clock: &Arc<dyn Clock>) -> Relay {
         srt: None,
         idle: Idle::Nothing,
         failover: Failover::default(),
+        hls: None,
         outputs_max: 50,
         policy: DialPolicy::Local,
         resolver: Arc::new(SystemResolver),

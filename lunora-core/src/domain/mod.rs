@@ -26,6 +26,7 @@ mod source;
 mod source_address;
 mod status;
 mod token;
+mod viewer_feed;
 pub(crate) mod word;
 
 pub use advice::Advice;
@@ -71,4 +72,5 @@ pub use source_address::{
 };
 pub use status::{Severity, Status, StatusKind};
 pub use token::{Role, Token};
+pub use viewer_feed::{FeedProgram, ViewerFeed};
 pub use word::UnknownWord;

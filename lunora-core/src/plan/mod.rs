@@ -11,10 +11,12 @@ mod preflight;
 mod source_health;
 mod status;
 mod steps;
+mod viewers;
 mod wish;
 
 pub use preflight::{Fit, Rule, Verdict, preflight};
 pub use source_health::{source_fingerprint, source_health};
 pub use status::{Delivery, Evidence, status};
 pub use steps::{DetachReason, Plan, Refusal, Step, plan};
+pub use viewers::{SEGMENT_AGE_MAX, Viewed};
 pub use wish::{LegWish, Share, Wish, WishedOutput, fingerprint, target_digest, wish};

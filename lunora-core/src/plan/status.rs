@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use super::Refusal;
+use super::{Refusal, Viewed};
 use crate::domain::{
     Destination, Fault, FaultClass, FaultCode, Leg, ObservedOutput, OutputState, Severity, Status,
     StatusKind, Switch, Wanted,
@@ -21,6 +21,8 @@ pub struct Evidence<'a> {
     pub last_fault: Option<&'a Fault>,
     /// What was wrong last with the leg that is not in use.
     pub other_leg: Option<&'a Fault>,
+    /// What viewers get, if it is known here.
+    pub viewers: Option<Viewed<'a>>,
     /// Whose output it is.
     pub delivery: Delivery,
 }
@@ -92,6 +94,11 @@ fn situation(
         let key_fault = evidence.key_fault.filter(|_| has_key(destination)).cloned();
         let fault = key_fault.or_else(|| missing_key(destination));
         return (kind, changed_at, fault);
+    }
+    if let Some(viewed) = evidence.viewers.filter(|_| !destination.has_output())
+        && evidence.delivery == Delivery::Ours
+    {
+        return viewed.situation(changed_at);
     }
     if !destination.has_output() || evidence.delivery == Delivery::Foreign {
         // Neither a segment of the viewers' HLS nor another system's output is

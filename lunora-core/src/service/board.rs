@@ -9,9 +9,9 @@ use super::reconciler::View;
 use crate::{
     domain::{
         Destination, DestinationId, EventKind, Fault, NewEvent, ObservedOutput, OutputId,
-        OutputType, Status, StatusKind,
+        OutputType, Status, StatusKind, ViewerFeed,
     },
-    plan::{Delivery, Evidence, Plan, status},
+    plan::{Delivery, Evidence, Plan, Viewed, status},
     port::{Unreadable, Versioned},
 };
 
@@ -105,6 +105,7 @@ impl Board {
         view: &View,
         plan: &Plan,
         ours: &OutputType,
+        viewers: Option<&ViewerFeed>,
     ) -> (Arc<Snapshot>, Vec<NewEvent>) {
         let observed: BTreeMap<&OutputId, &ObservedOutput> =
             view.observed.iter().map(|it| (&it.id, it)).collect();
@@ -127,6 +128,7 @@ impl Board {
                 key_fault: state.key_fault.as_ref(),
                 last_fault: state.last_faults.get(&output),
                 other_leg: state.last_faults.get(&row.value.output(output.leg.other())),
+                viewers: viewers.map(|feed| Viewed { feed, at }),
                 delivery: if row.value.output_type == *ours {
                     Delivery::Ours
                 } else {

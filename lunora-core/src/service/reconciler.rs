@@ -24,6 +24,7 @@ use crate::{
     port::{
         Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, FailoverRepo, Listing,
         OutputRouter, Pause, PortError, Repo, RepoExt, SecretStore, Unreadable, Versioned,
+        ViewerMonitor,
     },
 };
 
@@ -132,6 +133,7 @@ pub struct Reconciler {
     pub(super) lease: Option<Arc<WriteLease>>,
     time_box: Option<SignedDuration>,
     pub(super) board: Board,
+    viewers: Option<Arc<dyn ViewerMonitor>>,
 }
 
 /// What a pass read.
@@ -184,7 +186,16 @@ impl Reconciler {
             lease: None,
             time_box: None,
             board: Board::default(),
+            viewers: None,
         }
+    }
+
+    /// Takes the status of the viewers' destinations from what viewers get (rule 4). Without,
+    /// nothing is known of it.
+    #[must_use]
+    pub fn with_viewers(mut self, viewers: Arc<dyn ViewerMonitor>) -> Self {
+        self.viewers = Some(viewers);
+        self
     }
 
     /// Makes every pass ask for a lease first, so that of several workers one at a
@@ -283,7 +294,9 @@ impl Reconciler {
         let view = self.view().await?;
         let plan = self.plan(&view);
         let now = self.ports.clock.now();
-        let (snapshot, events) = self.board.show(now, &view, &plan, &self.ours);
+        let viewers = self.viewers.as_ref().map(|it| it.viewer_feed());
+        let viewers = viewers.as_ref();
+        let (snapshot, events) = self.board.show(now, &view, &plan, &self.ours, viewers);
         for event in events {
             let id = event.destination.as_ref();
             self.ports.record(id, None, event.kind).await;

@@ -79,6 +79,7 @@ impl Stage {
             srt: None,
             idle,
             failover: Failover::default(),
+            hls: None,
             outputs_max: 40,
             policy: DialPolicy::Local,
             resolver: Arc::new(Names),
