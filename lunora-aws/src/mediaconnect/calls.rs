@@ -62,8 +62,11 @@ impl Wish<'_> {
             && seen.fingerprint() == self.spec.fingerprint
     }
 
-    pub(super) fn switches_on(&self, seen: Option<&Seen>) -> bool {
-        self.spec.switch == Switch::On && seen.is_none_or(|seen| seen.switch == Switch::Off)
+    /// Whether RTMP begins with it, where nothing or something else was sent before.
+    pub(super) fn begins_rtmp(&self, seen: Option<&Seen>) -> bool {
+        let sends_it = |seen: &Seen| seen.switch == Switch::On && seen.place.is_rtmp();
+        let is_wished = self.spec.switch == Switch::On && self.settings.place.is_rtmp();
+        is_wished && !seen.is_some_and(sends_it)
     }
 }
 
