@@ -12,13 +12,13 @@ use aws_sdk_mediaconnect::{
 use lunora_core::port::{ErrorKind, PortError};
 
 use super::{
-    calls::{discreet, unlogged},
+    calls::discreet,
     error::{Failure, Refusal},
     flow_source::{Members, SourceName, SourceSettings},
     source_format::SourceFormat,
     view::FlowStatus,
 };
-use crate::{Budget, FlowArn};
+use crate::{Budget, FlowArn, unseen::unlogged};
 
 /// Shows, starts and stops flows, and says what comes into them.
 ///
