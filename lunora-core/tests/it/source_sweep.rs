@@ -220,3 +220,24 @@ async fn what_a_change_under_way_keeps_is_not_tidied_away() {
     world.tick().await;
     assert!(!world.secrets.names().contains(&name), "nobody came for it");
 }
+
+#[tokio::test]
+async fn rule_9_the_secrets_of_many_sources_without_a_row_are_left_alone() {
+    for (gone, stay) in [(2, 0), (3, 3)] {
+        let world = SourceWorld::default().with_sources(5).await;
+        for n in 1..=gone {
+            let row = world.sources.get(&source_id(n)).await.unwrap().unwrap();
+            world
+                .sources
+                .remove(&source_id(n), &row.revision)
+                .await
+                .unwrap();
+        }
+        for _ in 0..4 {
+            world.tick().await;
+            world.clock.advance(Duration::from_mins(11));
+        }
+        let left = world.secrets.names().len() as u64;
+        assert_eq!(left, 5 - gone + stay, "of {gone} gone");
+    }
+}
