@@ -64,7 +64,7 @@ const OTHER: Setting = Setting {
     name: "other",
     picture: "testsrc=size=480x270:rate=25",
     sound: "sine=frequency=330:sample_rate=44100,aformat=channel_layouts=mono",
-    video: "-profile:v high -g 25 -keyint_min 25 -bf 3 -b:v 600k -x264-params open-gop=1:scenecut=0",
+    video: "-profile:v high -bf 3 -b:v 600k -x264-params open-gop=1:keyint=26:min-keyint=1:scenecut=0:b-adapt=0",
     audio: "-ar 44100 -b:a 64k",
 };
 
