@@ -99,7 +99,9 @@ fn host_of(headers: &HeaderMap) -> Option<Authority> {
     is_only.then(|| Authority::try_from(host.as_bytes()).ok())?
 }
 
-fn is_loopback(authority: &Authority) -> bool {
+/// Whether this is a name or an address that only this machine can mean, whatever the port.
+#[must_use]
+pub fn is_loopback(authority: &Authority) -> bool {
     if authority.as_str().contains('@') {
         return false;
     }

@@ -1,25 +1,26 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     middleware::from_fn_with_state,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use jiff::Timestamp;
 use lunora_core::{
     domain::{DestinationId, HashKey},
-    port::{IdSource, IdempotencyKey, PortError},
-    service::{Destinations, Entry, Ports, Reconciler, Snapshot},
+    port::{DestinationProbe, IdSource, IdempotencyKey, PortError},
+    service::{Destinations, Entry, Failover, Ports, Reconciler, Snapshot, Sources},
 };
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Access, ProgramMonitor, access, body, destinations, events, fallback, health, idempotency,
-    reconcile, request_log, streaming_status,
+    problem::Problem, reconcile, request_log, sources, streaming_status,
 };
 
 /// What the API is made of.
@@ -29,6 +30,8 @@ pub struct ApiParts {
     pub destinations: Destinations,
     /// Makes it so, and tells how it fares.
     pub reconciler: Arc<Reconciler>,
+    /// Decides which leg is used, and says why.
+    pub failover: Arc<Failover>,
     /// What both work over.
     pub ports: Ports,
     /// Hashes requests, so that a repeated one is known.
@@ -41,6 +44,10 @@ pub struct ApiParts {
     pub service: Service,
     /// Who may call.
     pub access: Access,
+    /// Changes and tells what comes in, where this deployment takes sources in.
+    pub sources: Option<Sources>,
+    /// Tests destinations, where this deployment can.
+    pub destination_probe: Option<Arc<dyn DestinationProbe>>,
 }
 
 /// What answers.
@@ -52,6 +59,13 @@ pub struct Service {
     pub version: String,
 }
 
+/// How many tests of sources and destinations run at a time: each opens connections
+/// to others.
+const TESTS_MAX: usize = 4;
+
+/// How long a test may take: more than any port promises.
+const TEST_WITHIN: Duration = Duration::from_secs(20);
+
 /// The HTTP API. A clone is the same API.
 #[derive(Clone, Debug)]
 pub struct Api(Arc<Shared>);
@@ -62,6 +76,7 @@ struct Shared {
     // One fresh look at a time: all who wait for one take the same.
     looking: tokio::sync::Mutex<()>,
     subscribers: Arc<Semaphore>,
+    tests: Semaphore,
     claims_in_flight: Mutex<BTreeSet<IdempotencyKey>>,
     closed: watch::Sender<bool>,
 }
@@ -74,6 +89,7 @@ impl Api {
             parts,
             looking: tokio::sync::Mutex::default(),
             subscribers: Arc::new(Semaphore::new(events::SUBSCRIBERS_MAX)),
+            tests: Semaphore::new(TESTS_MAX),
             claims_in_flight: Mutex::default(),
             closed: watch::Sender::default(),
         }))
@@ -104,6 +120,31 @@ impl Api {
             .route(
                 "/api/destinations/{id}/retry",
                 post(destinations::retry::retry),
+            )
+            .route(
+                "/api/destinations/{id}/failover",
+                post(destinations::failover::fail_over),
+            )
+            .route("/api/destinations/{id}/why", get(destinations::why::why))
+            .route(
+                "/api/destinations/{id}/test",
+                post(destinations::test::test),
+            )
+            .route(
+                "/api/sources",
+                get(sources::list::list).post(sources::create::create),
+            )
+            .route("/api/sources/health", get(sources::health::show))
+            .route(
+                "/api/sources/{id}",
+                get(sources::get::get)
+                    .put(sources::update::update)
+                    .delete(sources::remove::remove),
+            )
+            .route("/api/sources/{id}/test", post(sources::test::test))
+            .route(
+                "/api/sources/{id}/activate",
+                put(sources::activate::activate).delete(sources::activate::release),
             )
             .route("/api/streaming/status", get(streaming_status::show))
             .route("/api/events", get(events::follow))
@@ -149,6 +190,20 @@ impl Api {
 
     pub(crate) fn claims_in_flight(&self) -> &Mutex<BTreeSet<IdempotencyKey>> {
         &self.0.claims_in_flight
+    }
+
+    /// Runs a test, unless too many are under way.
+    pub(crate) async fn tested<T>(&self, test: impl Future<Output = T>) -> Result<T, Problem> {
+        let busy = |_| {
+            let message = "Other tests are under way; try again in a moment";
+            Problem::unavailable(message, Duration::from_secs(5))
+        };
+        let _turn = self.0.tests.try_acquire().map_err(busy)?;
+        let late = |_| {
+            let message = "The test did not end in time; try again, and look at the server's log";
+            Problem::unavailable(message, Duration::from_secs(5))
+        };
+        tokio::time::timeout(TEST_WITHIN, test).await.map_err(late)
     }
 
     /// All destinations, as they were at most 5 s ago (rule 20).

@@ -45,18 +45,37 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonObject<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let bytes = read(request).await?;
-        if !bytes.trim_ascii_start().starts_with(b"{") {
-            let message = "The body has to be a JSON object, such as {\"name\": \"…\"}";
-            return Err(Problem::invalid(message));
+        parse(&bytes).map(Self)
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        let message = "The body has to be a JSON object, such as {\"name\": \"…\"}";
+        return Err(Problem::invalid(message));
+    }
+    // The parser's own message can repeat what stands there, which may be a key.
+    let refuse = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        Problem::invalid(format!(
+            "The body is no valid JSON object: look at line {line}, column {column}"
+        ))
+    };
+    serde_json::from_slice(bytes).map_err(refuse)
+}
+
+/// A body that is a JSON object, or nothing.
+pub(crate) struct MaybeJsonObject<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default, S: Sync> FromRequest<S> for MaybeJsonObject<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = read(request).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
         }
-        // The parser's own message can repeat what stands there, which may be a key.
-        let refuse = |error: serde_json::Error| {
-            let (line, column) = (error.line(), error.column());
-            Problem::invalid(format!(
-                "The body is no valid JSON object: look at line {line}, column {column}"
-            ))
-        };
-        serde_json::from_slice(&bytes).map(Self).map_err(refuse)
+        parse(&bytes).map(Self)
     }
 }
 
@@ -255,6 +274,7 @@ mod tests {
             ("enabled", json!(CANARY)),
             ("start", json!(1)),
             ("failover_enabled", json!(null)),
+            ("backup_mode", json!(CANARY)),
         ] {
             let mut body = custom("one");
             body[field] = value;

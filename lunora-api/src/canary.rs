@@ -10,7 +10,7 @@ use axum::{
     http::{Method, Request, header::CONTENT_TYPE},
 };
 use futures_util::{FutureExt as _, StreamExt as _};
-use lunora_core::ExposeSecret as _;
+use lunora_core::{ExposeSecret as _, domain::IngestWay};
 use lunora_testkit::{
     fault::{Fault, FaultPlan},
     sample::CANARY,
@@ -20,6 +20,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::{
     destinations::body::DestinationBody,
+    sources::body::SourceBody,
     world::{World, json_request, keyed, request},
 };
 
@@ -125,6 +126,97 @@ fn refused() -> Vec<Request<Body>> {
     ]
 }
 
+/// Sources that hold the secret in every place that takes one.
+fn accepted_sources() -> Vec<Value> {
+    let passphrase = CANARY;
+    vec![
+        json!({"name": "rtmp", "protocol": "RTMP", "stream_id": CANARY}),
+        json!({
+            "name": "srt", "protocol": "SRT", "stream_id": CANARY, "passphrase": passphrase,
+            "encryption_type": "AES-256",
+        }),
+        json!({
+            "name": "url", "protocol": "SRT",
+            "connection_url":
+                format!("srt://127.0.0.1:9?streamid={CANARY}x&passphrase={passphrase}"),
+        }),
+        json!({
+            "name": "pull", "protocol": "RTMP",
+            "connection_url": format!("rtmp://user:{CANARY}@127.0.0.1/app/{CANARY}"),
+        }),
+        json!({"name": "ndi", "protocol": "NDI", "connection_url": CANARY}),
+    ]
+}
+
+/// Bodies that hold the secret where none belongs.
+fn refused_sources() -> Vec<Value> {
+    let one = |field: &str, value: Value| {
+        let mut body = json!({"name": "n", "protocol": "SRT"});
+        body[field] = value;
+        body
+    };
+    let url = |url: String| one("connection_url", json!(url));
+    vec![
+        url(format!("srt://user:{CANARY}@127.0.0.1:9")),
+        url(format!("srt://127.0.0.1:{CANARY}")),
+        url(format!("srt://127.0.0.1:9/{CANARY}")),
+        url(format!("srt://127.0.0.1:9?secret={CANARY}")),
+        url(format!(
+            "srt://127.0.0.1:9?streamid={CANARY}&streamid={CANARY}"
+        )),
+        url(format!("http://127.0.0.1/{CANARY}")),
+        one("protocol", json!(CANARY)),
+        one("host_ip", json!(format!("{CANARY} x"))),
+        one("port", json!(CANARY)),
+        one("stream_id", json!([CANARY])),
+        one("stream_id", json!(format!("{CANARY} x"))),
+        one("passphrase", json!(CANARY.repeat(5))),
+        one("encryption_type", json!(CANARY)),
+        one("input_class", json!(CANARY)),
+    ]
+}
+
+/// Every call on sources, with the secret in all of them; what was answered.
+async fn called_on_sources(world: &World) -> Vec<String> {
+    let mut seen = Vec::new();
+    for body in accepted_sources() {
+        let created = world.post("/api/sources", body.clone()).await;
+        assert_eq!(created.status, 200, "{}", created.text);
+        let id = created.json["source"]["source_id"].as_str();
+        let path = format!("/api/sources/{}", id.unwrap());
+        seen.push(world.post("/api/sources", body.clone()).await.text);
+        seen.push(world.put(&path, body).await.text);
+        seen.push(world.get(&path).await.text);
+        seen.push(world.act(&format!("{path}/test")).await.text);
+        for method in [Method::PUT, Method::DELETE] {
+            seen.push(world.call(method, &format!("{path}/activate")).await.text);
+        }
+        seen.push(created.text);
+    }
+    for body in refused_sources() {
+        let reply = world.post("/api/sources", body).await;
+        assert!(reply.status.is_client_error(), "{}", reply.text);
+        seen.push(reply.text);
+    }
+    world.sources.tick().await;
+    for path in ["/api/sources", "/api/sources/health"] {
+        seen.push(world.get(path).await.text);
+    }
+    let specs = world.sources.ingests.specs();
+    let planted = specs.iter().filter(|spec| match &spec.way {
+        IngestWay::Listen { stream_name } | IngestWay::Call { stream_name, .. } => {
+            let name = stream_name.as_ref().map_or("", |it| it.expose_secret());
+            name.contains(CANARY)
+        }
+    });
+    // All but those that the engine here does not take.
+    assert_eq!(planted.count(), 3);
+    seen.push(format!("{specs:?}"));
+    let body: SourceBody = serde_json::from_value(accepted_sources()[2].clone()).unwrap();
+    seen.push(format!("{body:?} {:?}", body.new_source()));
+    seen
+}
+
 #[tokio::test]
 async fn rule_21_a_planted_key_reaches_the_wire_and_nothing_else() {
     let log = Log::default();
@@ -161,7 +253,7 @@ async fn rule_21_a_planted_key_reaches_the_wire_and_nothing_else() {
         let path = format!("/api/destinations/{}", id.unwrap());
         seen.push(world.get(&path).await.text);
         seen.push(world.put(&path, body).await.text);
-        for verb in ["stop", "start", "retry"] {
+        for verb in ["stop", "start", "retry", "test"] {
             seen.push(world.act(&format!("{path}/{verb}")).await.text);
         }
         seen.extend([first.text, reused.text, duplicate.text]);
@@ -184,7 +276,15 @@ async fn rule_21_a_planted_key_reaches_the_wire_and_nothing_else() {
         assert!(reply.status.is_client_error(), "{what}: {}", reply.text);
         seen.push(reply.text);
     }
+    seen.extend(called_on_sources(&world).await);
     for fault in [Fault::Before, Fault::After] {
+        for call in 0..12 {
+            plan.forget_calls();
+            plan.fail_at(call, fault);
+            let body = &accepted_sources()[1];
+            seen.push(world.post("/api/sources", body.clone()).await.text);
+            plan.clear();
+        }
         for call in 0..30 {
             plan.forget_calls();
             plan.fail_at(call, fault);

@@ -20,6 +20,7 @@ use crate::{
     program::ProgramView,
     reconcile::show::ReconcileView,
     reply::Iso,
+    sources::view::SourceView,
 };
 
 /// `event: state`, once, to begin with: everything.
@@ -32,6 +33,9 @@ struct StateView<'a> {
     count: usize,
     program: ProgramView,
     reconcile: ReconcileView,
+    /// Where this deployment takes sources in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<Vec<SourceView<'a>>>,
 }
 
 /// `event: change`: what happened, and the destination as it is now.
@@ -206,6 +210,10 @@ impl Feed {
         // Looked at after the cursor was read, so that no change falls between.
         let snapshot = self.api.look().await?;
         let destinations: Vec<_> = snapshot.entries.values().map(Into::into).collect();
+        let sources = match &self.api.parts().sources {
+            Some(sources) => Some(sources.list().await?),
+            None => None,
+        };
         let view = StateView {
             timestamp: Iso(snapshot.at),
             cursor: self.cursor,
@@ -213,6 +221,9 @@ impl Feed {
             destinations,
             program: self.api.parts().program.program().into(),
             reconcile: ReconcileView::of(&self.api, snapshot.held).await?,
+            sources: sources
+                .as_ref()
+                .map(|it| it.entries.values().map(Into::into).collect()),
         };
         sent("state", self.cursor, &view)
     }

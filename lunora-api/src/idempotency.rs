@@ -13,7 +13,7 @@ use axum::{
 };
 use jiff::SignedDuration;
 use lunora_core::{
-    domain::{DestinationId, Digest},
+    domain::{DestinationId, Digest, SourceId},
     port::{Answer, Claim, IdempotencyKey},
 };
 use serde_json::Value;
@@ -27,6 +27,14 @@ pub(crate) struct Attempt {
     pub(crate) destination: DestinationId,
     /// An earlier try may have taken effect; its answer never came about.
     is_repeated: bool,
+}
+
+impl Attempt {
+    /// The same id as one of a source.
+    pub(crate) fn source(&self) -> Option<SourceId> {
+        let (_, rest) = self.destination.as_str().split_once('_')?;
+        format!("src_{rest}").parse().ok()
+    }
 }
 
 pub(crate) fn is_repeated(attempt: Option<Extension<Attempt>>) -> bool {
@@ -142,10 +150,11 @@ fn replayed(answer: Answer) -> Response {
     response
 }
 
-/// The `ETag` of an answer about one destination, which is in its body as well.
+/// The `ETag` of an answer about one destination or source, which is in its body as well.
 fn tag_of(answer: &Answer) -> Option<HeaderValue> {
     let body: Value = serde_json::from_str(&answer.body).ok()?;
     let generation = body.pointer("/destination/generation");
+    let generation = generation.or_else(|| body.pointer("/source/generation"));
     let generation = generation.or_else(|| body.get("generation"))?;
     Some(view::tag(generation.as_u64()?))
 }

@@ -18,6 +18,7 @@ mod body;
 mod destinations;
 mod events;
 mod fallback;
+mod finding;
 mod health;
 mod idempotency;
 mod problem;
@@ -25,6 +26,7 @@ mod program;
 mod reconcile;
 mod reply;
 mod request_log;
+mod sources;
 mod streaming_status;
 
 #[cfg(test)]
@@ -33,6 +35,6 @@ mod canary;
 #[cfg(test)]
 mod world;
 
-pub use access::Access;
+pub use access::{Access, is_loopback};
 pub use api::{Api, ApiParts, Service};
 pub use program::{Program, ProgramMonitor};

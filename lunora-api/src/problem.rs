@@ -6,9 +6,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lunora_core::{
-    domain::{DestinationId, DestinationName},
+    domain::{DestinationId, DestinationName, SourceId, SourceName},
     port::{ErrorKind, PortError},
-    service::DestinationError,
+    service::{DestinationError, DestinationTestError, SourceError},
 };
 use serde::Serialize;
 
@@ -34,6 +34,7 @@ pub(crate) struct Problem {
 pub(crate) enum Facts {
     Endpoint { path: String, method: String },
     Duplicate { duplicate_of: Named },
+    SourceDuplicate { duplicate_of: NamedSource },
     Stale { generation: u64 },
 }
 
@@ -41,6 +42,12 @@ pub(crate) enum Facts {
 pub(crate) struct Named {
     destination_id: DestinationId,
     name: DestinationName,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct NamedSource {
+    source_id: SourceId,
+    name: SourceName,
 }
 
 #[derive(Serialize)]
@@ -75,6 +82,22 @@ impl Problem {
     pub(crate) fn destination_not_found() -> Self {
         let message = "Destination not found; GET /api/destinations lists those that there are";
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(crate) fn source_not_found() -> Self {
+        let message = "Source not found; GET /api/sources lists those that there are";
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// This deployment does not do that at all.
+    pub(crate) fn not_implemented(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "unsupported", message)
+    }
+
+    /// It cannot be done with this one; the message says what works.
+    fn unsupported(reason: &str) -> Self {
+        let message = format!("This is not supported: {reason}");
+        Self::new(StatusCode::BAD_REQUEST, "unsupported", message)
     }
 
     pub(crate) fn internal() -> Self {
@@ -183,6 +206,54 @@ impl From<DestinationError> for Problem {
                 Self::new(bad, "foreign", message)
             }
             DestinationError::Port(error) => return error.into(),
+            _ => return Self::internal(),
+        };
+        problem.with_error(detail)
+    }
+}
+
+impl From<DestinationTestError> for Problem {
+    fn from(error: DestinationTestError) -> Self {
+        match error {
+            DestinationTestError::Unsupported { reason } => Self::unsupported(&reason),
+            DestinationTestError::Destination(error) => error.into(),
+            _ => Self::internal(),
+        }
+    }
+}
+
+/// The same for sources.
+impl From<SourceError> for Problem {
+    fn from(error: SourceError) -> Self {
+        let detail = error.to_string();
+        let problem = match error {
+            SourceError::NotFound { .. } => Self::source_not_found(),
+            SourceError::Disabled { .. } => {
+                let message = "The source is disabled; enable it first";
+                Self::new(StatusCode::BAD_REQUEST, "disabled", message)
+            }
+            SourceError::Invalid { reason } => {
+                return Self::invalid(format!("This is not possible: {reason}"));
+            }
+            SourceError::Unsupported { reason } => return Self::unsupported(&reason),
+            SourceError::Duplicate { of, name } => {
+                let message = format!(
+                    "“{name}” is told from others by the same `stream_id`; give this one another"
+                );
+                let duplicate_of = NamedSource {
+                    source_id: of,
+                    name,
+                };
+                Self::new(StatusCode::CONFLICT, "duplicate", message)
+                    .with_facts(Facts::SourceDuplicate { duplicate_of })
+            }
+            SourceError::Stale { found, .. } => {
+                let message = "The source was changed since you read it; read it again and \
+                               decide again";
+                Self::new(StatusCode::PRECONDITION_FAILED, "stale", message)
+                    .with_facts(Facts::Stale { generation: found })
+            }
+            SourceError::Port(error) => return error.into(),
             _ => return Self::internal(),
         };
         problem.with_error(detail)

@@ -8,8 +8,11 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE},
     response::Response,
 };
-use lunora_core::domain::ProgramKind;
-use lunora_testkit::{clock::Sequence, fault::FaultPlan, sample, world};
+use lunora_core::{domain::ProgramKind, plan::failover::Limits, service::Failover};
+use lunora_testkit::{
+    clock::Sequence, fault::FaultPlan, memory::MemoryDestinationProbe, sample,
+    source_world::SourceWorld, world,
+};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -18,6 +21,10 @@ use crate::{Access, Api, ApiParts, Program, ProgramMonitor, Service};
 pub(crate) struct World {
     /// What the API works over.
     pub(crate) core: world::World,
+    /// What comes in.
+    pub(crate) sources: SourceWorld,
+    /// What destinations are tested with.
+    pub(crate) probe: MemoryDestinationProbe,
     pub(crate) api: Api,
     router: Router,
 }
@@ -63,10 +70,28 @@ impl World {
 
     /// A world in which the calls fail that the plan names.
     pub(crate) fn under(plan: &FaultPlan) -> Self {
+        Self::made_of(plan, |_| ())
+    }
+
+    /// A deployment that takes no sources in, and tests no destinations.
+    pub(crate) fn without_sources() -> Self {
+        Self::made_of(&FaultPlan::none(), |parts| {
+            parts.sources = None;
+            parts.destination_probe = None;
+        })
+    }
+
+    fn made_of(plan: &FaultPlan, change: impl FnOnce(&mut ApiParts)) -> Self {
         let core = world::World::new(plan);
-        let api = Api::new(ApiParts {
+        let sources = SourceWorld::beside(&core, plan);
+        let probe = MemoryDestinationProbe::default();
+        let mut parts = ApiParts {
             destinations: core.service.clone(),
             reconciler: Arc::clone(&core.reconciler),
+            failover: Arc::new(Failover::new(
+                Arc::clone(&core.reconciler),
+                Limits::default(),
+            )),
             ports: core.ports.clone(),
             hash_key: sample::hash_key(),
             ids: Arc::new(Sequence::default()),
@@ -76,9 +101,19 @@ impl World {
                 version: "1.2.3".into(),
             },
             access: Access::Loopback,
-        });
+            sources: Some(sources.service.clone()),
+            destination_probe: Some(Arc::new(probe.clone())),
+        };
+        change(&mut parts);
+        let api = Api::new(parts);
         let router = api.clone().into_router();
-        Self { core, api, router }
+        Self {
+            core,
+            sources,
+            probe,
+            api,
+            router,
+        }
     }
 
     /// Sends a request as it is, but for the host that every one needs.
@@ -135,6 +170,19 @@ impl World {
         let id = reply.json["destination"]["destination_id"].as_str();
         format!("/api/destinations/{}", id.unwrap())
     }
+
+    /// Creates a source, and returns the path of it.
+    pub(crate) async fn create_source(&self, body: Value) -> String {
+        let reply = self.post("/api/sources", body).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        let id = reply.json["source"]["source_id"].as_str();
+        format!("/api/sources/{}", id.unwrap())
+    }
+}
+
+/// A source whose encoder publishes to us by RTMP.
+pub(crate) fn encoder(name: &str) -> Value {
+    json!({"name": name, "protocol": "RTMP", "stream_id": format!("name-of-{name}")})
 }
 
 /// A destination with everything that it needs to run.

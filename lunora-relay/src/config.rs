@@ -1,11 +1,12 @@
 //! What a relay is started with, and why it may not start.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{ffi::OsString, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use lunora_core::{SecretString, port::Clock};
 
 use crate::{
     dial::{DialPolicy, Resolver},
+    hls::HlsConfig,
     tls::CertificatesError,
     wire::flv::FlvError,
 };
@@ -15,10 +16,14 @@ use crate::{
 pub struct RelayConfig {
     /// Where encoders publish; port 0 takes any that is free.
     pub ingest: Option<Ingest>,
+    /// Where encoders publish by SRT, if they may.
+    pub srt: Option<SrtConfig>,
     /// What plays while no encoder publishes.
     pub idle: Idle,
     /// How one of several sources takes the place of another.
     pub failover: Failover,
+    /// What viewers get; `None` for nothing.
+    pub hls: Option<HlsConfig>,
     /// The most outputs, on or off: each that is on takes a connection, hence a file descriptor.
     pub outputs_max: usize,
     /// Who may be called.
@@ -38,6 +43,30 @@ pub struct Ingest {
     pub address: SocketAddr,
     /// What an encoder must know: it publishes to `rtmp://address/live/<key>`.
     pub publish_key: SecretString,
+}
+
+/// Where SRT comes in, and the process that takes it in.
+///
+/// libsrt runs in a process of its own, which is started, watched, and started again when it
+/// crashes, hangs or spins; nothing else notices. If libsrt is missing, all but SRT works.
+#[derive(Clone, Debug)]
+pub struct SrtConfig {
+    /// The address to listen on, by UDP; port 0 takes any that is free. With an
+    /// [`Ingest`], an encoder that gives its publish key as stream id is the encoder.
+    pub listen: SocketAddr,
+    /// What to run as the worker.
+    pub worker: WorkerCommand,
+    /// The file of libsrt, where it has none of the usual names.
+    pub library: Option<PathBuf>,
+}
+
+/// A program that calls `lunora_srt::run_child`, with the arguments that make it do so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
 }
 
 /// What plays while no encoder publishes.

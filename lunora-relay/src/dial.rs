@@ -148,14 +148,18 @@ pub(crate) enum DialError {
     Failed(SocketAddr, #[source] io::Error),
 }
 
-/// Calls a host, whichever of its addresses answers, before the deadline.
-pub(crate) async fn dial(
+/// Addresses of one host that were checked and may be called. Nothing else can be called: so what
+/// was checked is what is called, by a push and by a test alike.
+#[derive(Debug)]
+pub(crate) struct Permitted(Vec<SocketAddr>);
+
+/// Finds a host's addresses and keeps those that may be called.
+pub(crate) async fn look_up(
     host: &Host,
     port: u16,
     policy: DialPolicy,
     resolver: &dyn Resolver,
-    deadline: Instant,
-) -> Result<TcpStream, DialError> {
+) -> Result<Permitted, DialError> {
     let addresses = match host {
         Host::Address(address) => vec![SocketAddr::new(*address, port)],
         Host::Name(name) => resolver
@@ -163,10 +167,23 @@ pub(crate) async fn dial(
             .await
             .map_err(DialError::Unresolved)?,
     };
-    let mut error = DialError::NoAddress;
-    let mut left = addresses.len().min(ADDRESSES_MAX);
-    for address in addresses.into_iter().take(ADDRESSES_MAX) {
-        if policy.allows(address.ip()) {
+    let (permitted, denied): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .take(ADDRESSES_MAX)
+        .partition(|address| policy.allows(address.ip()));
+    match (permitted.is_empty(), denied.first()) {
+        (false, _) => Ok(Permitted(permitted)),
+        (true, Some(denied)) => Err(DialError::Denied(denied.ip())),
+        (true, None) => Err(DialError::NoAddress),
+    }
+}
+
+impl Permitted {
+    /// Calls whichever of them answers, before the deadline.
+    pub(crate) async fn call(self, deadline: Instant) -> Result<TcpStream, DialError> {
+        let mut error = DialError::NoAddress;
+        let mut left = self.0.len();
+        for address in self.0 {
             // A fair share of what is left: one dead address must not use up the time of all.
             let share = deadline.saturating_duration_since(Instant::now())
                 / u32::try_from(left).unwrap_or(1);
@@ -175,12 +192,10 @@ pub(crate) async fn dial(
                 Ok(Err(failed)) => error = DialError::Failed(address, failed),
                 Err(_) => error = DialError::Silent(address),
             }
-        } else if matches!(error, DialError::NoAddress) {
-            error = DialError::Denied(address.ip());
+            left -= 1;
         }
-        left -= 1;
+        Err(error)
     }
-    Err(error)
 }
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {

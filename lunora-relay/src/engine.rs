@@ -34,6 +34,7 @@ use crate::{
     news::News,
     output::{Health, Surroundings, Wish, keep},
     sources::{Intake, Prober, Sources},
+    srt::{self, SrtParts},
 };
 
 /// Within which the last goodbye is said.
@@ -83,7 +84,7 @@ pub(crate) struct Parts {
     pub(crate) around: Surroundings,
     pub(crate) ingest: Option<(std::net::TcpListener, Arc<Doorkeeper>)>,
     /// Who brings sources in by SRT.
-    pub(crate) srt: Option<Arc<dyn Intake>>,
+    pub(crate) srt: Option<SrtParts>,
     pub(crate) demo: Option<Demo>,
     pub(crate) outputs_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
@@ -105,6 +106,12 @@ pub(crate) fn start(parts: Parts, commands: mpsc::Receiver<Command>) -> io::Resu
         runtime.shutdown_background();
     })?;
     Ok(())
+}
+
+/// The same on the current runtime, for tests in virtual time.
+#[cfg(test)]
+pub(crate) async fn run(parts: Parts, commands: mpsc::Receiver<Command>) {
+    Engine::new(parts).run(commands).await;
 }
 
 struct Engine {
@@ -165,7 +172,9 @@ impl Engine {
         let doorkeeper = parts.ingest.as_ref();
         let doorkeeper = doorkeeper.map(|(_, doorkeeper)| Arc::clone(doorkeeper));
         let hub = Arc::clone(&parts.around.hub);
-        let sources = Sources::new(hub, doorkeeper, parts.srt.clone());
+        let intake = parts.srt.as_ref();
+        let intake = intake.map(|srt| Arc::clone(&srt.intake) as Arc<dyn Intake>);
+        let sources = Sources::new(hub, doorkeeper, intake);
         let (outputs, leaving) = (BTreeMap::new(), BTreeMap::new());
         Self {
             _end,
@@ -284,6 +293,12 @@ impl Engine {
                 playing.instrument(info_span!("demo"))
             };
             self.feeders.spawn(over_and_over("the test stream", play));
+        }
+        if let Some(SrtParts { supervisor, intake }) = &self.parts.srt {
+            let (supervisor, wishes) = (supervisor.clone(), intake.wishes());
+            let supervise = move || srt::run(supervisor.clone(), wishes.clone());
+            self.feeders
+                .spawn(over_and_over("the supervisor of SRT", supervise));
         }
         let Some((listener, doorkeeper)) = self.parts.ingest.take() else {
             return;

@@ -9,9 +9,12 @@
 //!   or a test stream that plays until one publishes.
 //! - `fanout` brings it to every output: one timeline, each message serialised
 //!   once, one bounded queue an output.
+//! - `hls` writes what viewers get, on a thread of its own.
 //! - `output` is the life of one output: connect, publish, retry, say goodbye.
 //!   `dial` and `tls` are its only way to the network.
+//! - `probe` goes the first steps of that way, to tell what a push would meet.
 //! - `engine` runs all of these; `router` is how others talk to it.
+//! - `srt` looks after the process that takes SRT in.
 //! - [`wire`] is RTMP and FLV as bytes and values, without a socket.
 //! - [`sink`] is a receiver: it shows what arrives, and can misbehave for tests.
 
@@ -23,27 +26,35 @@ mod demo;
 mod dial;
 mod engine;
 mod fanout;
+mod hls;
 mod ingest;
 mod ingests;
 mod lobby;
 mod lock;
 mod news;
 mod output;
+mod probe;
 mod program;
 mod relay;
 mod router;
 pub mod sink;
 mod sources;
+mod srt;
 mod tls;
 mod transport;
+#[cfg(test)]
+mod trials;
 pub mod wire;
 
 pub use air::{Air, Origin, SwitchReason, Switched};
 pub use channel::RelayChannel;
-pub use config::{Failover, Idle, Ingest, RelayConfig, StartError};
+pub use config::{Failover, Idle, Ingest, RelayConfig, SrtConfig, StartError, WorkerCommand};
 pub use dial::{DialPolicy, Resolver, SystemResolver};
+pub use hls::{HlsConfig, HlsFault, HlsFile, HlsState, HlsTrouble, NotHls};
 pub use ingests::RelayIngests;
+pub use probe::RelayProbe;
 pub use program::{OnAir, Program};
 pub use relay::Relay;
 pub use router::RelayRouter;
+pub use srt::{Srt, SrtLink, SrtService, SrtStatus};
 pub use tls::CertificatesError;

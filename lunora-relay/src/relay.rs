@@ -20,12 +20,15 @@ use crate::{
     demo::Demo,
     engine::{self, Command, Parts},
     fanout::Hub,
+    hls::{Hls, HlsState},
     ingest::Doorkeeper,
     ingests::RelayIngests,
     news::News,
-    output::{Caller, Crowd, Surroundings},
+    output::{Caller, Crowd, Names, Surroundings},
+    probe::RelayProbe,
     program::{OnAir, Program, ProgramFacts},
     router::RelayRouter,
+    srt::{Board, Srt, SrtParts},
     tls::Tls,
 };
 
@@ -44,8 +47,11 @@ pub struct Relay {
     clock: Arc<dyn Clock>,
     input_rate: watch::Receiver<Option<u64>>,
     ended: Arc<OnceLock<Timestamp>>,
+    hls: Option<Hls>,
     ingest: Option<SocketAddr>,
+    srt: Option<Srt>,
     outputs_max: usize,
+    probe: RelayProbe,
 }
 
 impl Relay {
@@ -54,6 +60,22 @@ impl Relay {
     /// That thread logs through `tracing`, so the subscriber must not block: one that waits for a
     /// full disk or a stopped terminal stops every output with it. Give it a non-blocking writer.
     pub fn start(config: RelayConfig) -> Result<Self, StartError> {
+        Self::start_by(config, engine::start)
+    }
+
+    /// Starts on the current runtime, for tests in virtual time.
+    #[cfg(test)]
+    pub(crate) fn start_here(config: RelayConfig) -> Result<Self, StartError> {
+        Self::start_by(config, |parts, inbox| {
+            tokio::spawn(engine::run(parts, inbox));
+            Ok(())
+        })
+    }
+
+    fn start_by(
+        config: RelayConfig,
+        run: impl FnOnce(Parts, mpsc::Receiver<Command>) -> std::io::Result<()>,
+    ) -> Result<Self, StartError> {
         let tls = Tls::new(config.certificates.as_deref())?;
         let demo = match config.idle {
             Idle::Demo => Some(Demo::load()?),
@@ -71,6 +93,16 @@ impl Relay {
             news.clone(),
         );
         let hub = Arc::new(hub);
+        let hls = config
+            .hls
+            .map(|hls| Hls::start(&hls, Arc::clone(&clock), news.clone()));
+        let hls = hls
+            .transpose()
+            .map_err(StartError::System)?
+            .map(|(hls, tap)| {
+                hub.attach(tap);
+                hls
+            });
         // The data plane alone can send these, so they close when it ends.
         let (facts, air, changes) = (hub.facts(), hub.air(), news.subscribe());
         let (input_rate, input_rates) = watch::channel(None);
@@ -79,7 +111,17 @@ impl Relay {
             policy: config.policy,
             resolver: config.resolver,
             tls,
+            names: Names::default(),
         };
+        let probe = RelayProbe::new(&caller, Arc::clone(&clock));
+        let board = Arc::new(Board::new(Arc::clone(&clock), news.clone()));
+        let publish_key = config.ingest.as_ref().map(|it| &it.publish_key);
+        let srt = config.srt.map(|config| {
+            let calling = (caller.policy, Arc::clone(&caller.resolver));
+            let (hub, board, clock) = (Arc::clone(&hub), Arc::clone(&board), Arc::clone(&clock));
+            SrtParts::new(config, publish_key, hub, board, calling, clock)
+        });
+        let srt_view = srt.is_some().then(|| Srt::new(board));
         let around = Surroundings {
             hub,
             caller,
@@ -90,14 +132,14 @@ impl Relay {
             outputs_max,
             around,
             ingest,
-            srt: None,
+            srt,
             demo,
             clock: Arc::clone(&clock),
             news,
             input_rate,
             ended: Arc::clone(&ended),
         };
-        engine::start(parts, inbox).map_err(StartError::System)?;
+        run(parts, inbox).map_err(StartError::System)?;
         Ok(Self {
             commands,
             news: changes,
@@ -106,8 +148,11 @@ impl Relay {
             clock,
             input_rate: input_rates,
             ended,
+            hls,
             ingest: address,
+            srt: srt_view,
             outputs_max,
+            probe,
         })
     }
 
@@ -135,6 +180,12 @@ impl Relay {
         self.air.clone()
     }
 
+    /// The port through which destinations are tested, by who asks and not by the data plane.
+    #[must_use]
+    pub fn probe(&self) -> RelayProbe {
+        self.probe.clone()
+    }
+
     /// Changes whenever the state or a fault of any output does, or what is on air. What it counts means nothing.
     ///
     /// It closes when the relay has stopped. If nobody told it to stop, that was a bug of ours which
@@ -155,10 +206,22 @@ impl Relay {
         }
     }
 
+    /// How the HLS fares; `None` if the relay was started without.
+    #[must_use]
+    pub fn hls(&self) -> Option<HlsState> {
+        self.hls.as_ref().map(Hls::state)
+    }
+
     /// Where encoders publish.
     #[must_use]
     pub const fn ingest_address(&self) -> Option<SocketAddr> {
         self.ingest
+    }
+
+    /// How SRT fares, if the relay was told to take it in.
+    #[must_use]
+    pub const fn srt(&self) -> Option<&Srt> {
+        self.srt.as_ref()
     }
 
     /// Ends every publish in good order and stops, within two seconds. Needs a Tokio runtime with
@@ -170,9 +233,13 @@ impl Relay {
             if self.commands.send(Command::Shutdown(reply)).await.is_ok() {
                 let _ = done.await;
             }
+            // Behind all that has come in: the last segment is whole.
+            if let Some(hls) = &self.hls {
+                hls.stop().await;
+            }
         };
         if timeout(SHUTDOWN_MAX, stopping).await.is_err() {
-            tracing::error!("the data plane did not stop in time");
+            tracing::error!("the relay did not stop in time");
         }
     }
 }

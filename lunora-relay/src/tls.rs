@@ -72,6 +72,14 @@ impl Tls {
         })
     }
 
+    /// The same trust, with seats of its own: who tests keeps nobody out who pushes.
+    pub(crate) fn apart(&self) -> Self {
+        Self {
+            connector: self.connector.clone(),
+            seats: Arc::new(Semaphore::new(SEATS)),
+        }
+    }
+
     /// Agrees with the far end, which must prove to be `host`.
     pub(crate) async fn agree(
         &self,

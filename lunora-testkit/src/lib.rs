@@ -28,6 +28,7 @@ pub mod model;
 pub mod real;
 pub mod sample;
 pub mod settled;
+pub mod source_world;
 pub mod strategy;
 pub mod sweep;
 pub mod world;

@@ -30,9 +30,15 @@ pub struct RunArgs {
     /// Where encoders publish
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1935")]
     pub(crate) rtmp: SocketAddr,
+    /// Where encoders publish by SRT, with the publish key as stream id; off unless given
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) srt: Option<SocketAddr>,
     /// Whether the test stream plays until an encoder publishes, and when it left
     #[arg(long, value_name = "on|off", default_value = "on")]
     pub(crate) demo: Toggle,
+    /// Whether viewers get HLS, from the folder `hls` of the state
+    #[arg(long, value_name = "on|off", default_value = "on")]
+    pub(crate) hls: Toggle,
     /// Certificates (PEM) to trust for RTMPS, besides the public ones
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -84,6 +90,9 @@ pub enum Command {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1935")]
         rtmp: SocketAddr,
     },
+    /// Take SRT in for a studio that runs; it starts this by itself
+    #[command(hide = true)]
+    SrtWorker,
     /// Look after the key file that stream keys are encrypted under
     #[command(subcommand)]
     Keys(KeysCommand),

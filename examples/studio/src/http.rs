@@ -13,6 +13,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 /// What clients may take.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,9 @@ pub(crate) struct Limits {
     /// How long a connection may be without the whole head of a request, at first
     /// and between two requests. An answer may take as long as it likes.
     pub(crate) head: Duration,
+    /// How long a connection may take no byte of what waits for it. An answer may be silent for as
+    /// long as it likes, but who asks for one has to read it.
+    pub(crate) stall: Duration,
 }
 
 impl Default for Limits {
@@ -30,6 +34,7 @@ impl Default for Limits {
         Self {
             connections: 256,
             head: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
         }
     }
 }
@@ -59,7 +64,10 @@ pub(crate) async fn serve(
             () = &mut stop => break,
             next = next => next,
         };
-        let connection = http.serve_connection(TokioIo::new(io), service.clone());
+        let mut io = TimeoutStream::new(io);
+        io.set_write_timeout(Some(limits.stall));
+        let io = TokioIo::new(Box::pin(io));
+        let connection = http.serve_connection(io, service.clone());
         let connection = open.watch(connection);
         tokio::spawn(async move {
             let _place = place;
@@ -116,6 +124,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         connections: 256,
         head: Duration::from_secs(10),
+        stall: Duration::from_secs(30),
     };
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n";
     /// How long an answer to `/slow` is silent.
@@ -125,6 +134,7 @@ mod tests {
         fn start() -> Self {
             let routes = Router::new()
                 .route("/", get(async || "hello"))
+                .route("/large", get(async || "x".repeat(1 << 20)))
                 .route("/slow", get(slow));
             let (door, connections) = mpsc::unbounded_channel();
             let (stop, stopped) = oneshot::channel();
@@ -233,6 +243,19 @@ mod tests {
         let text = rest(server.connect(slow).await).await;
 
         assert!(text.contains("word 0") && text.contains("word 1"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_an_answer_is_cut_off() {
+        let server = Server::start();
+        let large = b"GET /large HTTP/1.1\r\nHost: here\r\n\r\n";
+        let mut client = server.connect(large).await;
+        hears(&mut client, "200 OK").await;
+
+        sleep(LIMITS.stall + Duration::from_secs(1)).await;
+
+        let text = rest(client).await;
+        assert!(text.len() < 64 * 1024, "{} bytes", text.len());
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@
 //!
 //! - [`cli`]: what can be asked for.
 //! - `run`: what it takes to run: store, relay, services, API, and the worker between them.
-//! - `http`: the server below the API.
+//! - `http`: the server below the API; `hls`: what viewers get from it.
 //! - `commands`, `sink`: the smaller commands.
 //! - `terminal`: what people read.
 //! - [`store`]: the state in one file, behind the ports of `lunora-core`.
@@ -12,6 +12,7 @@
 
 pub mod cli;
 mod commands;
+mod hls;
 mod http;
 mod publish_key;
 mod run;
@@ -29,6 +30,10 @@ use store::KeySource;
 /// Does what was asked for, and says in one line why it could not.
 #[must_use]
 pub fn execute(cli: Cli) -> ExitCode {
+    if let Some(Command::SrtWorker) = cli.command {
+        // Its standard output is for the studio alone, so nothing else of this program begins.
+        lunora_srt::run_child(std::io::stdin(), std::io::stdout());
+    }
     let _log = terminal::log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -40,7 +45,7 @@ pub fn execute(cli: Cli) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.command {
-            None => run::run(cli.run).await.map_err(Into::into),
+            None | Some(Command::SrtWorker) => run::run(cli.run).await.map_err(Into::into),
             Some(Command::Sink { rtmp }) => commands::sink(rtmp).await,
             Some(Command::Backup { data, file }) => commands::backup(&data.data, &file),
             Some(Command::PublishKey { data, new, rtmp }) => {

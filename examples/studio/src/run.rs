@@ -6,16 +6,19 @@ use lunora_api::{Access, Api, ApiParts, Service};
 use lunora_core::{
     ExposeSecret, SecretString,
     domain::OutputType,
+    plan::failover::Limits as FailoverLimits,
     port::{Clock, IdSource, PortError},
-    service::{Destinations, Ports, Reconciler},
+    service::{Destinations, Failover, Ports, Reconciler},
 };
 use lunora_relay::{
-    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, StartError, SystemResolver,
+    DialPolicy, HlsConfig, Idle, Ingest, Relay, RelayConfig, SrtConfig, SrtService, StartError,
+    SystemResolver, WorkerCommand,
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     cli::{RunArgs, Toggle},
+    hls,
     http::{self, Limits},
     key_source, publish_key,
     store::{OpenError, Store},
@@ -61,6 +64,8 @@ pub(crate) enum RunError {
 const OUTPUTS_MAX: usize = 500;
 /// How long open HTTP requests may take once the studio stops.
 const HTTP_GRACE: Duration = Duration::from_millis(500);
+/// How long the first lines wait for what the SRT worker has to say.
+const SRT_BEGINS: Duration = Duration::from_secs(2);
 
 /// Runs until Ctrl-C or SIGTERM, and ends every push properly.
 pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
@@ -109,21 +114,28 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let ports = Ports {
         destinations: store.destinations(),
         secrets: store.secrets(),
+        failovers: store.failovers(),
         router: Arc::new(relay.router()),
         events: store.events(),
         control: store.control(),
         clock,
     };
-    let reconciler = Reconciler::new(ports.clone(), OutputType::Relay, store.hash_key());
+    let mut reconciler = Reconciler::new(ports.clone(), OutputType::Relay, store.hash_key());
+    if args.hls == Toggle::On {
+        reconciler = reconciler.with_viewers(Arc::new(worker::RelayViewers(Arc::clone(&relay))));
+    }
     let reconciler = Arc::new(reconciler);
     if let Some(problem) = store.key_problem() {
         reconciler.keys_are_unreadable(problem.to_string());
     }
     let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
     let destinations = Destinations::new(ports.clone(), Arc::clone(&ids), Arc::clone(&reconciler));
+    let failover = Failover::new(Arc::clone(&reconciler), FailoverLimits::default());
+    let failover = Arc::new(failover);
     let api = Api::new(ApiParts {
         destinations,
         reconciler: Arc::clone(&reconciler),
+        failover: Arc::clone(&failover),
         ports: ports.clone(),
         hash_key: store.hash_key(),
         ids,
@@ -133,19 +145,26 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         access: Access::Loopback,
+        sources: None,
+        destination_probe: None,
     });
 
     worker::make_first_pass(&reconciler).await;
     let mut tasks = JoinSet::new();
     tasks.spawn(worker::log(Arc::clone(&ports.events)));
     tasks.spawn(worker::make_passes(Arc::clone(&reconciler), ports.clone()));
+    tasks.spawn(worker::fail_over(Arc::clone(&relay), failover));
     // It ends by itself only if the relay does.
     let mut watch = tokio::spawn(worker::watch(Arc::clone(&relay), reconciler, ports));
 
     let address = http.local_addr().unwrap_or(args.http);
-    greet(&args, address, relay.ingest_address(), &key);
+    let srt = srt_line(&relay).await;
+    greet(&args, address, relay.ingest_address(), &srt, &key);
     let (closing, closed) = tokio::sync::oneshot::channel::<()>();
-    let routes = api.clone().into_router();
+    let mut routes = api.clone().into_router();
+    if args.hls == Toggle::On {
+        routes = routes.nest("/hls", hls::routes(&hls_folder(&args)));
+    }
     let server = tokio::spawn(http::serve(http, routes, Limits::default(), async {
         let _ = closed.await;
     }));
@@ -174,6 +193,44 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     Ok(())
 }
 
+/// This program once more, whatever has become of its file meanwhile.
+fn srt_worker() -> WorkerCommand {
+    let itself = PathBuf::from("/proc/self/exe");
+    let program = if cfg!(target_os = "linux") {
+        itself
+    } else {
+        std::env::current_exe().unwrap_or(itself)
+    };
+    WorkerCommand {
+        program,
+        arguments: vec!["srt-worker".into()],
+    }
+}
+
+/// What there is to say about SRT, once the worker has said whether libsrt is there.
+async fn srt_line(relay: &Relay) -> String {
+    let Some(srt) = relay.srt() else {
+        return "off; --srt 127.0.0.1:9710 takes it in".to_owned();
+    };
+    let mut service = srt.service();
+    let begun = service.wait_for(|service| *service != SrtService::Starting);
+    match tokio::time::timeout(SRT_BEGINS, begun).await {
+        Ok(Ok(service)) => match *service {
+            SrtService::Running {
+                listens: Some(address),
+                ..
+            } => format!("srt://{address}?streamid=<publish key>"),
+            service => service.to_string(),
+        },
+        Ok(Err(_)) | Err(_) => SrtService::Starting.to_string(),
+    }
+}
+
+/// Beside the state, and of no use to the next start but to go on from.
+fn hls_folder(args: &RunArgs) -> PathBuf {
+    args.data.data.join("hls")
+}
+
 fn start_relay(
     args: &RunArgs,
     publish_key: SecretString,
@@ -185,11 +242,17 @@ fn start_relay(
             address: args.rtmp,
             publish_key,
         }),
+        srt: args.srt.map(|listen| SrtConfig {
+            listen,
+            worker: srt_worker(),
+            library: None,
+        }),
         idle: match args.demo {
             Toggle::On => Idle::Demo,
             Toggle::Off => Idle::Nothing,
         },
-        failover: Failover::default(),
+        failover: lunora_relay::Failover::default(),
+        hls: (args.hls == Toggle::On).then(|| HlsConfig::new(hls_folder(args))),
         outputs_max: OUTPUTS_MAX,
         // Only this machine reaches the API, so its users may call their own network (rule 25).
         policy: DialPolicy::Local,
@@ -213,6 +276,7 @@ fn greet(
     args: &RunArgs,
     http: SocketAddr,
     rtmp: Option<SocketAddr>,
+    srt: &str,
     key: &publish_key::PublishKey,
 ) {
     let rtmp = rtmp.unwrap_or(args.rtmp);
@@ -227,7 +291,11 @@ fn greet(
         say(format_args!("  publish   rtmp://{rtmp}/live/<publish key>"));
         say("            (`studio publish-key` shows it while the studio is stopped)");
     }
+    say(format_args!("  SRT       {srt}"));
     say(format_args!("  API       http://{http}/api/destinations"));
+    if args.hls == Toggle::On {
+        say(format_args!("  watch     http://{http}/hls/live.m3u8"));
+    }
     say(format_args!(
         "  on air    {}",
         match args.demo {
@@ -287,6 +355,7 @@ mod tests {
             http: "127.0.0.1:0".parse().unwrap(),
             rtmp: taken.local_addr().unwrap(),
             demo: Toggle::Off,
+            hls: Toggle::Off,
             ca: None,
         };
 

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use lunora_api::{Program, ProgramMonitor};
 use lunora_core::{
-    domain::{EventKind, EventSeq, NewEvent, ProgramKind},
-    port::EventLog,
-    service::{Cause, Ports, Reconciler, Scope},
+    domain::{EventKind, EventSeq, FeedProgram, NewEvent, ProgramKind, ViewerFeed},
+    port::{EventLog, ViewerMonitor},
+    service::{Cause, Failover, Ports, Reconciler, Scope},
 };
 use lunora_relay::{OnAir, Relay};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::terminal::why;
 
@@ -17,6 +17,8 @@ use crate::terminal::why;
 const PASS_EVERY: Duration = Duration::from_secs(10);
 /// How long idempotency keys are kept (rule 2).
 const CLAIMS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// How often it is decided which legs are used, though nothing changed.
+const TICK_EVERY: Duration = Duration::from_secs(1);
 /// How long changes of the relay are gathered, so that a flapping far end costs no look each time.
 const GATHER: Duration = Duration::from_millis(50);
 
@@ -33,6 +35,25 @@ impl ProgramMonitor for RelayProgram {
             bitrate_bps: program.bitrate_bps,
             video_codec: program.video.map(|codec| codec.to_string()),
             audio_codec: program.audio.map(|codec| codec.to_string()),
+        }
+    }
+}
+
+/// Shows the relay's HLS to the services.
+#[derive(Debug)]
+pub(crate) struct RelayViewers(pub(crate) Arc<Relay>);
+
+impl ViewerMonitor for RelayViewers {
+    fn viewer_feed(&self) -> ViewerFeed {
+        let state = self.0.hls().unwrap_or_default();
+        ViewerFeed {
+            newest_segment: state.newest_at,
+            since: state.since,
+            program: match self.0.program().on_air {
+                OnAir::Nothing => FeedProgram::Nothing,
+                OnAir::Demo | OnAir::Encoder => FeedProgram::OnAir,
+            },
+            fault: state.fault.map(|fault| fault.as_fault()),
         }
     }
 }
@@ -68,6 +89,21 @@ pub(crate) async fn watch(relay: Arc<Relay>, reconciler: Arc<Reconciler>, ports:
             tracing::warn!(error = why(&error), "a look at the destinations failed");
         }
         if changes.changed().await.is_err() {
+            return;
+        }
+        tokio::time::sleep(GATHER).await;
+    }
+}
+
+/// Fails destinations over, whenever an output changed and once a second, until the relay is gone.
+pub(crate) async fn fail_over(relay: Arc<Relay>, failover: Arc<Failover>) {
+    let mut changes = relay.changes();
+    loop {
+        if let Err(error) = failover.tick().await {
+            let error = why(&error);
+            tracing::warn!(error, "failover is decided later");
+        }
+        if let Ok(Err(_)) = timeout(TICK_EVERY, changes.changed()).await {
             return;
         }
         tokio::time::sleep(GATHER).await;

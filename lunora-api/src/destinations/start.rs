@@ -56,6 +56,7 @@ mod tests {
                 "progress": {
                     "bytes_sent": 0, "frames_sent": 0, "frames_dropped": 0,
                     "reconnects": 0, "bitrate_bps": null, "last_progress": null,
+                    "publishing_since": null,
                 },
             },
         });

@@ -4,9 +4,9 @@ use axum::{
 };
 use lunora_core::{
     domain::{
-        Destination, DestinationId, DestinationName, Fault, FaultClass, FaultCode, FaultText, Leg,
-        MASK, OutputType, Platform, PresetId, Progress, PushUrl, Severity, Status, StatusKind,
-        Wanted,
+        BackupMode, Destination, DestinationId, DestinationName, Fault, FaultClass, FaultCode,
+        FaultText, Leg, MASK, OutputType, Platform, PresetId, Progress, PushUrl, Severity, Status,
+        StatusKind, Wanted,
     },
     service::Entry,
 };
@@ -31,6 +31,7 @@ pub(crate) struct DestinationView<'a> {
     backup_rtmp_url: Option<&'a PushUrl>,
     backup_stream_key: Option<&'static str>,
     failover_enabled: bool,
+    backup_mode: BackupMode,
     current_active_url: Leg,
     output_type: &'a OutputType,
     wanted: Wanted,
@@ -67,6 +68,7 @@ struct ProgressView {
     reconnects: u32,
     bitrate_bps: Option<u64>,
     last_progress: Option<Iso>,
+    publishing_since: Option<Iso>,
 }
 
 impl<'a> From<&'a Entry> for DestinationView<'a> {
@@ -89,6 +91,7 @@ impl<'a> From<&'a Entry> for DestinationView<'a> {
             backup_rtmp_url: url(Leg::Backup),
             backup_stream_key: mask(Leg::Backup),
             failover_enabled: row.failover_enabled,
+            backup_mode: row.backup_mode,
             current_active_url: row.active_leg,
             output_type: &row.output_type,
             wanted: row.wanted,
@@ -133,6 +136,7 @@ impl From<&Progress> for ProgressView {
             reconnects: progress.reconnects,
             bitrate_bps: progress.bitrate_bps,
             last_progress: progress.last_progress.map(Iso),
+            publishing_since: progress.publishing_since.map(Iso),
         }
     }
 }

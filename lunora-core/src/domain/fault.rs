@@ -22,7 +22,7 @@ pub enum FaultCode {
     Tls,
     /// The far end ended the connection.
     RemoteClosed,
-    /// The far end stopped taking bytes.
+    /// The far end stopped taking bytes, or takes far fewer than come.
     Wedged,
     /// The far end does not take this codec or format.
     FormatRejected,

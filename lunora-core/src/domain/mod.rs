@@ -1,5 +1,6 @@
 //! Values that keep themselves valid.
 
+mod advice;
 mod channel;
 mod destination;
 mod digest;
@@ -14,6 +15,7 @@ mod media;
 mod name;
 mod output;
 mod platform;
+mod platform_rules;
 mod preset;
 mod push_link;
 mod push_url;
@@ -21,10 +23,13 @@ mod removal;
 mod secret;
 mod session;
 mod source;
+mod source_address;
 mod status;
 mod token;
+mod viewer_feed;
 pub(crate) mod word;
 
+pub use advice::Advice;
 pub use channel::{
     AttachmentName, Channel, ChannelClass, ChannelRefusal, ChannelState, Feed, FeedAddress,
     FeedAddressError, FeedChange, FeedLatency, FeedLatencyError, FeedReceipt, FeedStep,
@@ -35,7 +40,7 @@ pub use destination::{Destination, Endpoint, Wanted};
 pub use digest::{Digest, DigestError, HashKey};
 pub use edit::Edit;
 pub use event::{Event, EventKind, EventSeq, NewEvent, ProgramKind, SwitchCause};
-pub use failover::{FailoverHistory, Flip};
+pub use failover::{BackupMode, FailoverHistory, Flip};
 pub use fault::{Fault, FaultClass, FaultCode, FaultText};
 pub use finding::{Aspect, Check, Finding, Outcome};
 pub use id::{
@@ -49,6 +54,7 @@ pub use output::{
     PushTarget, Switch,
 };
 pub use platform::{OtherWord, OutputType, Platform, WordError};
+pub use platform_rules::{IngestRules, Limit, Standing};
 pub use preset::{
     AudioPreset, PlatformSettings, Preset, PresetKind, Resolution, ResolutionError, VideoPreset,
 };
@@ -61,6 +67,10 @@ pub use session::{Session, SessionStatus};
 pub use source::{
     Encryption, HealthCheck, InputClass, Priority, Protocol, Source, SourceCheck, SourceHealth,
 };
+pub use source_address::{
+    Passphrase, SourceAddressError, SourceHost, SourceUrl, SrtCall, StreamName,
+};
 pub use status::{Severity, Status, StatusKind};
 pub use token::{Role, Token};
+pub use viewer_feed::{FeedProgram, ViewerFeed};
 pub use word::UnknownWord;

@@ -16,12 +16,32 @@ pub enum Leg {
     Backup,
 }
 
-impl fmt::Display for Leg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Leg {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Primary, Self::Backup];
+
+    /// The word in HTTP and events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Primary => "primary",
             Self::Backup => "backup",
-        })
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Primary => Self::Backup,
+            Self::Backup => Self::Primary,
+        }
+    }
+}
+
+impl fmt::Display for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -191,4 +211,6 @@ pub struct Progress {
     pub bitrate_bps: Option<u64>,
     /// When the far end's transport last took a byte.
     pub last_progress: Option<Timestamp>,
+    /// Since when the far end accepts the publish that goes on now; `None` while none does.
+    pub publishing_since: Option<Timestamp>,
 }

@@ -136,4 +136,14 @@ impl Source {
             _ => None,
         }
     }
+
+    /// Says something else about a secret of its own; nothing, about any other.
+    pub(crate) fn set_ref(&mut self, name: &SecretName, to: Option<SecretRef>) {
+        match name {
+            SecretName::SourceUrl(id) if *id == self.id => self.connection_url = to,
+            SecretName::SourceStreamId(id) if *id == self.id => self.stream_id = to,
+            SecretName::SourcePassphrase(id) if *id == self.id => self.passphrase = to,
+            _ => (),
+        }
+    }
 }

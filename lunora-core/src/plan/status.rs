@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use super::Refusal;
+use super::{Refusal, Viewed};
 use crate::domain::{
     Destination, Fault, FaultClass, FaultCode, Leg, ObservedOutput, OutputState, Severity, Status,
     StatusKind, Switch, Wanted,
@@ -19,6 +19,10 @@ pub struct Evidence<'a> {
     pub key_fault: Option<&'a Fault>,
     /// What was wrong last that no router knows of.
     pub last_fault: Option<&'a Fault>,
+    /// What was wrong last with the leg that is not in use.
+    pub other_leg: Option<&'a Fault>,
+    /// What viewers get, if it is known here.
+    pub viewers: Option<Viewed<'a>>,
     /// Whose output it is.
     pub delivery: Delivery,
 }
@@ -40,7 +44,13 @@ pub fn status(destination: &Destination, evidence: Evidence<'_>) -> Status {
     let health = evidence.observed.map(|it| &it.health);
     let (kind, since, fault) = situation(destination, evidence);
     let of_router = health.and_then(|health| health.last_fault.as_ref());
-    let earlier = [of_router, evidence.last_fault].into_iter().flatten();
+    // Who is live by the backup is asked why: by what was wrong with the primary.
+    let of_primary = evidence
+        .other_leg
+        .filter(|_| kind == StatusKind::FailedOver);
+    let earlier = [of_router, evidence.last_fault, of_primary]
+        .into_iter()
+        .flatten();
     let last_fault = fault
         .clone()
         .or_else(|| earlier.max_by_key(|fault| fault.at).cloned());
@@ -84,6 +94,11 @@ fn situation(
         let key_fault = evidence.key_fault.filter(|_| has_key(destination)).cloned();
         let fault = key_fault.or_else(|| missing_key(destination));
         return (kind, changed_at, fault);
+    }
+    if let Some(viewed) = evidence.viewers.filter(|_| !destination.has_output())
+        && evidence.delivery == Delivery::Ours
+    {
+        return viewed.situation(changed_at);
     }
     if !destination.has_output() || evidence.delivery == Delivery::Foreign {
         // Neither a segment of the viewers' HLS nor another system's output is
@@ -151,6 +166,8 @@ fn severity(kind: StatusKind, fault: Option<&Fault>) -> Severity {
         | StatusKind::Reconnecting
         | StatusKind::Unconfirmed
         | StatusKind::FailedOver => Severity::SelfHealing,
+        // Its viewers miss something, such as frames that it is too slow for.
+        StatusKind::Live if fault.is_some() => Severity::SelfHealing,
         _ => Severity::Ok,
     }
 }

@@ -19,6 +19,7 @@ mod repo;
 mod revision;
 mod secret_store;
 mod source_probe;
+mod viewer_monitor;
 
 pub use channel_controller::{ChannelController, Receives};
 pub use clock::Clock;
@@ -38,3 +39,4 @@ pub use repo::{
 pub use revision::{Expect, Page, PageRequest, PageToken, Revision, Unreadable, Versioned};
 pub use secret_store::{Forget, History, Revealed, SecretStore, Which};
 pub use source_probe::SourceProbe;
+pub use viewer_monitor::ViewerMonitor;

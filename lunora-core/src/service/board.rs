@@ -9,9 +9,9 @@ use super::reconciler::View;
 use crate::{
     domain::{
         Destination, DestinationId, EventKind, Fault, NewEvent, ObservedOutput, OutputId,
-        OutputType, Status, StatusKind,
+        OutputType, Status, StatusKind, ViewerFeed,
     },
-    plan::{Delivery, Evidence, Plan, status},
+    plan::{Delivery, Evidence, Plan, Viewed, status},
     port::{Unreadable, Versioned},
 };
 
@@ -69,6 +69,21 @@ impl Board {
         faults.insert(output.clone(), fault);
     }
 
+    /// Notes what was wrong with outputs, so that it is known when they are gone.
+    pub(super) fn saw(&self, observed: &[ObservedOutput]) {
+        let mut state = self.state();
+        for output in observed {
+            if let Some(fault) = &output.health.last_fault {
+                state.last_faults.insert(output.id.clone(), fault.clone());
+            }
+        }
+    }
+
+    /// Why the router did not take the last step for an output.
+    pub(super) fn step_fault(&self, output: &OutputId) -> Option<Fault> {
+        self.state().step_faults.get(output).cloned()
+    }
+
     pub(super) fn step_succeeded(&self, output: &OutputId) {
         self.state().step_faults.remove(output);
     }
@@ -90,6 +105,7 @@ impl Board {
         view: &View,
         plan: &Plan,
         ours: &OutputType,
+        viewers: Option<&ViewerFeed>,
     ) -> (Arc<Snapshot>, Vec<NewEvent>) {
         let observed: BTreeMap<&OutputId, &ObservedOutput> =
             view.observed.iter().map(|it| (&it.id, it)).collect();
@@ -111,6 +127,8 @@ impl Board {
                 step_fault: state.step_faults.get(&output),
                 key_fault: state.key_fault.as_ref(),
                 last_fault: state.last_faults.get(&output),
+                other_leg: state.last_faults.get(&row.value.output(output.leg.other())),
+                viewers: viewers.map(|feed| Viewed { feed, at }),
                 delivery: if row.value.output_type == *ours {
                     Delivery::Ours
                 } else {

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind, Label, Leg,
-        OutputId, OutputType, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Wanted,
+        BackupMode, Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind,
+        Label, Leg, OutputType, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Wanted,
     },
     plan::{Evidence, status, target_digest},
     port::{ErrorKind, Expect, IdSource, Listing, PortError, Repo, RepoExt, Revision, Versioned},
@@ -92,7 +92,7 @@ pub enum StopOutcome {
 }
 
 /// How often a change starts again because the row changed under it.
-const TRIES_MAX: usize = 5;
+pub(super) const TRIES_MAX: usize = 5;
 
 /// Changes what is wanted of destinations, one at a time.
 ///
@@ -103,7 +103,7 @@ const TRIES_MAX: usize = 5;
 pub struct Destinations {
     pub(super) ports: Ports,
     pub(super) ids: Arc<dyn IdSource>,
-    by: Option<Label>,
+    pub(super) by: Option<Label>,
     pub(super) reconciler: Arc<Reconciler>,
 }
 
@@ -128,7 +128,7 @@ impl Destinations {
         }
     }
 
-    async fn record(&self, id: &DestinationId, kind: EventKind) {
+    pub(super) async fn record(&self, id: &DestinationId, kind: EventKind) {
         let by = self.by.clone();
         self.ports.record(Some(id), by, kind).await;
     }
@@ -207,6 +207,11 @@ impl Destinations {
             let mut row = stored.value.clone();
             patch.apply(&mut row);
             let mut planned = self.preview(&row, &patch.primary, &patch.backup)?;
+            if planned.active_leg == Leg::Backup && planned.endpoint(Leg::Backup).is_none() {
+                // Who takes the backup away means to go on without it.
+                planned.active_leg = Leg::Primary;
+                row.active_leg = Leg::Primary;
+            }
             if planned.is_running() && !can_run(&planned) {
                 // Without its key it cannot go on (rule 22).
                 planned.wanted = Wanted::Stopped;
@@ -345,23 +350,23 @@ impl Destinations {
             let reason = "it is stopped; start it instead";
             return Err(DestinationError::Invalid { reason });
         }
-        let output = OutputId {
-            destination: id.clone(),
-            leg: stored.value.active_leg,
-        };
         // The pass first: what was refused for want of room may fit by now.
         self.make_so(id).await;
-        self.reconciler.retry(&output).await?;
+        let outputs = self.reconciler.outputs_of(&stored.value);
+        self.reconciler.retry(id, &outputs).await?;
         self.record(id, EventKind::DestinationRetried).await;
         self.after(stored).await
     }
 
-    async fn get(&self, id: &DestinationId) -> Result<Versioned<Destination>, DestinationError> {
+    pub(super) async fn get(
+        &self,
+        id: &DestinationId,
+    ) -> Result<Versioned<Destination>, DestinationError> {
         let stored = self.ports.destinations.get(id).await?;
         stored.ok_or_else(|| DestinationError::NotFound { id: id.clone() })
     }
 
-    fn check_ours(&self, row: &Destination) -> Result<(), DestinationError> {
+    pub(super) fn check_ours(&self, row: &Destination) -> Result<(), DestinationError> {
         if row.output_type == *self.reconciler.ours() {
             return Ok(());
         }
@@ -424,21 +429,35 @@ impl Destinations {
     }
 
     /// Refuses a row that is to run and cannot, or that would run twice (rule 5).
-    async fn check_running(&self, row: &Destination) -> Result<(), DestinationError> {
+    pub(super) async fn check_running(&self, row: &Destination) -> Result<(), DestinationError> {
         if !row.is_running() || !row.has_output() {
             return Ok(());
         }
-        let Some(target) = self.target(row) else {
-            let reason = if row.endpoint(row.active_leg).is_none() {
-                "it has no push URL; set `rtmp_url` first"
-            } else {
-                "it has no stream key; set `stream_key` first"
+        let endpoint = row.endpoint(row.active_leg);
+        if !endpoint.is_some_and(Endpoint::has_its_key) {
+            let reason = match (row.active_leg, endpoint) {
+                (Leg::Primary, None) => "it has no push URL; set `rtmp_url` first",
+                (Leg::Primary, Some(_)) => "it has no stream key; set `stream_key` first",
+                (Leg::Backup, _) => {
+                    "its backup, which is in use, lacks its URL or its key; set \
+                     `backup_rtmp_url` and `backup_stream_key` first, or use the primary"
+                }
             };
             return Err(DestinationError::Invalid { reason });
-        };
+        }
+        let targets = self.targets(row);
+        if let [one, other] = targets[..]
+            && one == other
+        {
+            let reason = "with `backup_mode` hot both legs are pushed, and they go to the same \
+                          place with the same key; give the backup another one, or use standby";
+            return Err(DestinationError::Invalid { reason });
+        }
         let Listing { items, .. } = self.ports.destinations.survey().await?;
         let twin = items.into_iter().map(|it| it.value).find(|other| {
-            other.id != row.id && other.is_running() && self.target(other) == Some(target)
+            other.id != row.id
+                && other.is_running()
+                && self.targets(other).iter().any(|it| targets.contains(it))
         });
         match twin {
             None => Ok(()),
@@ -449,10 +468,15 @@ impl Destinations {
         }
     }
 
-    fn target(&self, row: &Destination) -> Option<Digest> {
-        let endpoint = row.endpoint(row.active_leg)?;
-        let endpoint = Some(endpoint).filter(|it| it.has_its_key())?;
-        Some(target_digest(endpoint, self.reconciler.hash_key()))
+    /// Where the legs of a row go that are pushed while it runs.
+    fn targets(&self, row: &Destination) -> Vec<Digest> {
+        let pushed = |leg: &Leg| *leg == row.active_leg || row.backup_mode == BackupMode::Hot;
+        let endpoints = Leg::ALL.into_iter().filter(pushed);
+        let endpoints = endpoints.filter_map(|leg| row.endpoint(leg));
+        let complete = endpoints.filter(|it| it.has_its_key());
+        complete
+            .map(|it| target_digest(it, self.reconciler.hash_key()))
+            .collect()
     }
 
     /// Stores a row with another `wanted`; `None` if somebody else was first.
@@ -489,12 +513,19 @@ impl Destinations {
         }
     }
 
-    async fn after(&self, stored: Versioned<Destination>) -> Result<Changed, DestinationError> {
+    pub(super) async fn after(
+        &self,
+        stored: Versioned<Destination>,
+    ) -> Result<Changed, DestinationError> {
         let id = stored.value.id.clone();
         self.make_so(&id).await;
         let snapshot = self.reconciler.snapshot().await.ok();
         // A snapshot from before the change would show what is no longer so.
-        let current = |it: &Entry| stored.value.generation <= it.destination.value.generation;
+        let current = |it: &Entry| {
+            let (shown, stored) = (&it.destination.value, &stored.value);
+            stored.generation < shown.generation
+                || (stored.generation, stored.active_leg) == (shown.generation, shown.active_leg)
+        };
         let shown = snapshot.and_then(|it| it.entries.get(&id).cloned());
         let shown = shown.filter(current);
         let entry = shown.unwrap_or_else(|| Entry {
@@ -504,7 +535,11 @@ impl Destinations {
         Ok(Changed { entry })
     }
 
-    fn contended(&self, operation: &'static str, id: &DestinationId) -> DestinationError {
+    pub(super) fn contended(
+        &self,
+        operation: &'static str,
+        id: &DestinationId,
+    ) -> DestinationError {
         PortError::new(ErrorKind::Conflict, operation, id).into()
     }
 }

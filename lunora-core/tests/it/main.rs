@@ -4,12 +4,16 @@
 
 mod adopt;
 mod destinations;
+mod failover;
 mod failover_policy;
 mod handover;
 mod lease;
 mod others;
 mod plan;
+mod preflight;
 mod reconciler;
+mod source_sweep;
+mod sources;
 mod status;
 mod support;
 mod sweep;

@@ -48,6 +48,8 @@ pub(crate) struct Lane {
     transport: Transport,
     state: Mutex<State>,
     moved: Arc<Moved>,
+    /// Bytes that were meant for the far end, whether it got them or not.
+    offered: AtomicU64,
     /// Told when the socket is full or has failed.
     turned: Notify,
     /// Told when it took the first frame.
@@ -78,6 +80,7 @@ impl Lane {
             transport,
             state: Mutex::new(state),
             moved,
+            offered: AtomicU64::new(0),
             turned: Notify::new(),
             started: Notify::new(),
         }
@@ -95,6 +98,7 @@ impl Lane {
     }
 
     pub(super) fn offer(&self, packet: &Packet, program: &Program, flush: bool) {
+        self.offered.fetch_add(packet.body_len() as u64, Relaxed);
         let mut state = lock(&self.state);
         state.queue.offer(packet, program);
         let dropped = state.queue.take_dropped();
@@ -131,6 +135,11 @@ impl Lane {
     /// Waits until the far end's transport has taken the first frame.
     pub(crate) async fn started(&self) {
         self.started.notified().await;
+    }
+
+    /// How many bytes were meant for the far end so far.
+    pub(crate) fn offered(&self) -> u64 {
+        self.offered.load(Relaxed)
     }
 
     /// Since when the far end takes nothing of what waits for it.

@@ -187,6 +187,11 @@ impl Packet {
         self.body.len() + OVERHEAD
     }
 
+    /// The bytes that go out for it.
+    pub(crate) const fn body_len(&self) -> usize {
+        self.body.len()
+    }
+
     /// Whether a receiver would read the same payload.
     pub(crate) fn is_same_payload(&self, other: &Self) -> bool {
         self.body == other.body

@@ -123,6 +123,8 @@ impl Tap {
 
     /// The source has ended.
     pub(super) fn end(&self) {
+        // Nothing comes that could be left out.
+        self.shared.is_losing.store(false, Relaxed);
         self.tell(Tapped::End);
     }
 

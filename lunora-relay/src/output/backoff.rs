@@ -47,7 +47,7 @@ pub(super) fn share(whole: Duration, random: u32) -> Duration {
 }
 
 /// For spreading only; without randomness nothing is spread.
-pub(super) fn random() -> u32 {
+pub(crate) fn random() -> u32 {
     getrandom::u32().unwrap_or(0)
 }
 

@@ -33,6 +33,7 @@ struct Shown {
     fault: Option<Fault>,
     last_fault: Option<Fault>,
     reconnects: u32,
+    publishing_since: Option<Timestamp>,
     moved: Arc<Moved>,
     meter: VecDeque<u64>,
 }
@@ -45,6 +46,7 @@ impl Health {
             fault: None,
             last_fault: None,
             reconnects: 0,
+            publishing_since: None,
             moved: Arc::default(),
             meter: VecDeque::new(),
         };
@@ -75,6 +77,7 @@ impl Health {
                 reconnects: shown.reconnects,
                 bitrate_bps: shown.bitrate(),
                 last_progress,
+                publishing_since: shown.publishing_since,
             },
         }
     }
@@ -107,10 +110,27 @@ impl Health {
         }
         shown.fault = Some(fault.clone());
         shown.last_fault = Some(fault);
+        shown.publishing_since = None;
         if shown.state != state {
             shown.state = state;
             shown.since = now;
         }
+        drop(shown);
+        self.news.tell();
+    }
+
+    /// Shows what is wrong with a publish that goes on.
+    pub(super) fn warn(&self, verdict: &Verdict) {
+        let mut shown = lock(&self.shown);
+        let Verdict {
+            code, class, text, ..
+        } = verdict;
+        let fault = Fault::new(*code, *class, text.as_str(), self.clock.now());
+        if shown.fault.as_ref().is_some_and(|it| it.is_like(&fault)) {
+            return;
+        }
+        shown.fault = Some(fault.clone());
+        shown.last_fault = Some(fault);
         drop(shown);
         self.news.tell();
     }
@@ -129,6 +149,16 @@ impl Health {
         shown.moved = Arc::default();
         shown.meter.clear();
         shown.reconnects = 0;
+    }
+
+    /// The far end accepted a publish.
+    pub(super) fn begin_publish(&self) {
+        lock(&self.shown).publishing_since = Some(self.clock.now());
+    }
+
+    /// A publish is over.
+    pub(super) fn end_publish(&self) {
+        lock(&self.shown).publishing_since = None;
     }
 
     pub(super) fn count_reconnect(&self) {

@@ -1,16 +1,15 @@
 //! The states of an output, and what moves it from one to the next.
 
 use std::{
-    io::ErrorKind,
     pin::pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use lunora_core::domain::{Fingerprint, OutputSpec, OutputState, Switch};
+use lunora_core::domain::{OutputSpec, OutputState, Switch};
 use tokio::{
     sync::watch,
-    time::{Instant, interval, sleep, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tracing::{Instrument, debug, info, info_span, warn};
 
@@ -18,10 +17,13 @@ use super::{
     backoff::{Backoff, random},
     chatter::Chatter,
     classify::{Trouble, Verdict},
-    connect::{Caller, Published, trouble_in},
+    connect::{Caller, Published},
     crowd::Crowd,
     evidence::{DOUBTED_AFTER, Evidence},
     health::Health,
+    held::Held,
+    intake::{Intake, Meter, Totals},
+    link::{answer, drain, say_goodbye},
 };
 use crate::{
     fanout::{Hub, Lane},
@@ -29,12 +31,8 @@ use crate::{
     wire::client::ClientSession,
 };
 
-/// After so long without trouble, the next trouble is the first again.
+/// After so long without trouble, and without dropping frames, the next trouble is the first again.
 pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(30);
-/// How long the far end remembers a session that broke, at the most.
-const REMEMBERED: Duration = Duration::from_secs(120);
-/// How long a goodbye may take.
-const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// What an output is to do.
 #[derive(Clone, Debug)]
@@ -61,8 +59,8 @@ pub(crate) struct Output {
     around: Surroundings,
     health: Arc<Health>,
     backoff: Backoff,
-    /// As what it was live last, and when, unless the far end has agreed that this is over.
-    lately_live: Option<(Fingerprint, Instant)>,
+    /// Whether it was live, and the far end has not agreed that this is over.
+    was_live: bool,
     tried: bool,
     /// How many retries were asked for before what is being done now.
     heard: u64,
@@ -103,14 +101,14 @@ impl Output {
         health: Arc<Health>,
     ) -> Self {
         let program = around.hub.facts();
-        let (backoff, lately_live, tried, heard) = (Backoff::default(), None, false, 0);
+        let (backoff, was_live, tried, heard) = (Backoff::default(), false, false, 0);
         Self {
             wish,
             program,
             around,
             health,
             backoff,
-            lately_live,
+            was_live,
             tried,
             heard,
         }
@@ -200,9 +198,7 @@ impl Output {
                 }
                 End::Trouble(trouble) => trouble,
             };
-            let lately = self
-                .lately_live
-                .is_some_and(|(name, at)| name == spec.fingerprint && at.elapsed() < REMEMBERED);
+            let lately = self.around.caller.names.are_remembered(&spec.target);
             let verdict = trouble.judge(&spec.target, lately);
             let wait = self.backoff.next(verdict.pace, random());
             warn!(code = %verdict.code, class = verdict.class.as_str(), "{}", verdict.text);
@@ -240,24 +236,27 @@ impl Output {
             transport,
             mut session,
             stream_id,
+            held,
         } = match published {
             Ok(published) => published,
             Err(trouble) => return End::Trouble(trouble),
         };
         debug!("the far end accepted the publish");
-        if self.lately_live.is_some() && again {
+        self.health.begin_publish();
+        if self.was_live && again {
             self.health.count_reconnect();
         }
         let lane = Arc::new(Lane::new(transport, stream_id, self.health.moved()));
         let joined = Joined::new(&self.around.hub, &lane);
         let end = self.carry(spec, &lane, &mut session).await;
         drop(joined);
+        self.health.end_publish();
         // What was asked for while it went well has been granted.
         self.heard = self.wish.borrow().retries;
         match end {
             End::Trouble(_) => {}
             End::SourceLost => {
-                self.part(&lane, &mut session).await;
+                self.part(&lane, &mut session, held).await;
                 self.tried = false;
                 self.backoff.reset();
             }
@@ -268,16 +267,17 @@ impl Output {
                 } else {
                     OutputState::Stopping
                 });
-                self.part(&lane, &mut session).await;
+                self.part(&lane, &mut session, held).await;
             }
         }
         end
     }
 
     /// Says goodbye. If the far end does too, nothing is left over there.
-    async fn part(&mut self, lane: &Lane, session: &mut ClientSession) {
+    async fn part(&mut self, lane: &Lane, session: &mut ClientSession, held: Held) {
         if say_goodbye(lane, session).await {
-            self.lately_live = None;
+            self.was_live = false;
+            held.part();
         }
     }
 
@@ -298,6 +298,7 @@ impl Output {
         };
         let mut draining = pin!(drain(lane));
         let mut look = interval(Duration::from_secs(1));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut buffer, mut chatter) = (vec![0; 4096], Chatter::default());
         let mut live_since: Option<Instant> = None;
         let mut lost = (!self.has_source()).then(Instant::now);
@@ -310,6 +311,12 @@ impl Output {
         let measure = || (hub.bytes_in(), moved.frames.load(Relaxed));
         let (came, taken) = measure();
         let mut evidence = Evidence::new(Instant::now(), came, taken);
+        let totals = || Totals {
+            offered: lane.offered(),
+            taken: moved.bytes.load(Relaxed),
+            dropped: moved.dropped.load(Relaxed),
+        };
+        let (mut meter, mut well_since, mut is_slow) = (Meter::default(), Instant::now(), false);
         loop {
             let linger = async {
                 match lost {
@@ -333,8 +340,8 @@ impl Output {
                 }
                 () = lane.started(), if live_since.is_none() => {
                     info!("live");
-                    live_since = Some(Instant::now());
-                    self.lately_live = Some((spec.fingerprint, Instant::now()));
+                    (live_since, well_since) = (Some(Instant::now()), Instant::now());
+                    self.was_live = true;
                     evidence.begin(Instant::now());
                     look.reset_immediately();
                 }
@@ -348,9 +355,16 @@ impl Output {
                     }
                 }
                 _ = look.tick() => {
-                    let Some(since) = live_since else { continue };
-                    self.lately_live = Some((spec.fingerprint, Instant::now()));
-                    if HEALTHY_AFTER < since.elapsed() {
+                    if live_since.is_none() {
+                        continue;
+                    }
+                    let intake = meter.weigh(totals());
+                    match intake {
+                        Intake::Little => return End::Trouble(Trouble::Trickles),
+                        Intake::Some => well_since = Instant::now(),
+                        Intake::All => {}
+                    }
+                    if HEALTHY_AFTER < well_since.elapsed() {
                         self.backoff.reset();
                     }
                     let (came, taken) = measure();
@@ -361,6 +375,14 @@ impl Output {
                         Some(state) => health.show(state),
                         None => {}
                     }
+                    match intake {
+                        Intake::Some => {
+                            is_slow = true;
+                            health.warn(&Trouble::Slow.judge(&spec.target, true));
+                        }
+                        _ if std::mem::take(&mut is_slow) => health.absolve(),
+                        _ => {}
+                    }
                 }
             }
         }
@@ -369,56 +391,6 @@ impl Output {
     fn has_source(&self) -> bool {
         self.program.borrow().on_air != OnAir::Nothing
     }
-}
-
-/// Empties the lane whenever its socket was full, until that fails.
-async fn drain(lane: &Lane) -> Trouble {
-    loop {
-        if let Err(error) = lane.drained().await {
-            return match error.kind() {
-                ErrorKind::TimedOut => Trouble::Wedged,
-                _ => Trouble::Broken(error),
-            };
-        }
-        lane.turned().await;
-    }
-}
-
-/// Gives what the far end sent to the session, and the session's answers to the far end.
-fn answer(
-    lane: &Lane,
-    session: &mut ClientSession,
-    chatter: &mut Chatter,
-    input: &[u8],
-) -> Option<Trouble> {
-    let answered = chatter
-        .answer(session, input)
-        .and_then(|bytes| bytes.map_or(Ok(()), |bytes| lane.interject(bytes)));
-    if let Err(error) = answered {
-        return Some(Trouble::Session(error));
-    }
-    std::iter::from_fn(|| session.poll_event()).find_map(trouble_in)
-}
-
-/// Ends the publish in good order: what is half sent, unpublish, close, and wait for the far end to
-/// do the same, so that the name is free when it is used next; false if it did not.
-async fn say_goodbye(lane: &Lane, session: &mut ClientSession) -> bool {
-    lane.finish();
-    session.close();
-    if let Some(bytes) = session.take_output() {
-        // With no room for it, what comes next breaks off in the middle, which is one end too.
-        let _ = lane.interject(bytes);
-    }
-    let goodbye = async {
-        lane.drained().await?;
-        lane.transport().end().await?;
-        let mut buffer = [0; 1024];
-        while lane.transport().read(&mut buffer).await? != 0 {}
-        std::io::Result::Ok(())
-    };
-    let both = matches!(timeout(GOODBYE_MAX, goodbye).await, Ok(Ok(())));
-    debug!(both, "ended; the far end too if both");
-    both
 }
 
 async fn pause(wait: Option<Duration>) {
@@ -433,7 +405,7 @@ mod tests {
     use std::{io, net::SocketAddr};
 
     use async_trait::async_trait;
-    use lunora_core::domain::{HashKey, Leg, OutputId, PushTarget, StreamKey};
+    use lunora_core::domain::{Fingerprint, HashKey, Leg, OutputId, PushTarget, StreamKey};
     use lunora_testkit::clock::ManualClock;
     use tokio::sync::mpsc;
 
@@ -442,6 +414,7 @@ mod tests {
         config::Failover,
         dial::{DialPolicy, Resolver},
         news::News,
+        output::Names,
         tls::Tls,
     };
 
@@ -491,6 +464,7 @@ mod tests {
                 open: open.subscribe(),
             }),
             tls: Tls::new(None).unwrap(),
+            names: Names::default(),
         };
         let around = Surroundings {
             hub: Arc::new(Hub::new(

@@ -6,6 +6,7 @@
 mod dump;
 mod facts;
 mod visit;
+mod words;
 
 use std::{
     fmt, io,
@@ -18,6 +19,7 @@ use std::{
 use lunora_core::{ExposeSecret, SecretString};
 use rustls::{ServerConfig, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use socket2::SockRef;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -29,6 +31,12 @@ use tokio_rustls::TlsAcceptor;
 pub use facts::Facts;
 
 use crate::{lock::lock, wire::message::Message};
+
+/// What the kernel may hold for a sink that trickles.
+const TRICKLE_BUFFER: usize = 8 << 10;
+/// The bytes in one segment of it, as on most lines. On loopback there would be 64 K.
+#[cfg(target_os = "linux")]
+const TRICKLE_SEGMENT: u32 = 1_400;
 
 /// What a sink is started with.
 #[derive(Debug)]
@@ -102,6 +110,73 @@ pub enum Behaviour {
     },
     /// It answers the handshake with what is no RTMP.
     Babble,
+    /// It closes the connection at this moment.
+    HangUp {
+        /// Which.
+        at: Moment,
+    },
+    /// It hears all that is said, and answers nothing from this moment on.
+    Mute {
+        /// Which.
+        at: Moment,
+    },
+    /// It refuses every application with this code and these words.
+    Refuse {
+        /// Such as `NetConnection.Connect.Rejected`.
+        code: String,
+        /// For people.
+        description: String,
+    },
+    /// It accepts a publish and reads so much of it: what comes faster has to wait.
+    Trickle {
+        /// In ten pieces a second.
+        bytes_per_second: u32,
+    },
+    /// It breaks the connection off after so many frames, as a machine does that is switched off
+    /// and on again.
+    ResetAfter {
+        /// Audio and video.
+        frames: u64,
+    },
+    /// It says this after so many frames, once, and goes on.
+    SayAfter {
+        /// Audio and video.
+        frames: u64,
+        /// What.
+        words: Words,
+    },
+}
+
+/// A moment in the visit of a publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It has begun the handshake.
+    Handshake,
+    /// It has named the application.
+    Connect,
+    /// It has asked to publish.
+    Publish,
+}
+
+/// What a sink says to one that publishes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// What is no RTMP.
+    Garbage,
+    /// That something is wrong.
+    Complaint {
+        /// Such as `NetStream.Publish.Denied`.
+        code: String,
+        /// For people.
+        description: String,
+    },
+    /// That it is to connect again, to this URL.
+    Elsewhere {
+        /// The URL with its application.
+        url: String,
+    },
+    /// That chunks are of another size from now on, again and again, and pings in such chunks.
+    ChunkSizes,
 }
 
 /// Why a sink did not start.
@@ -170,6 +245,8 @@ pub struct Sink {
 struct Shared {
     publishes: Mutex<Vec<Publish>>,
     news: watch::Sender<u64>,
+    /// Told when all who are there are to go.
+    cut: watch::Sender<u64>,
     keep: Keep,
     dump: Option<PathBuf>,
 }
@@ -188,6 +265,7 @@ impl Sink {
         let shared = Arc::new(Shared {
             publishes: Mutex::default(),
             news: watch::Sender::new(0),
+            cut: watch::Sender::new(0),
             keep: config.keep,
             dump: config.dump,
         });
@@ -214,6 +292,11 @@ impl Sink {
     /// Behaves in this way from now on, also towards those who are there already.
     pub fn behave(&self, behaviour: Behaviour) {
         self.behaviour.send_replace(behaviour);
+    }
+
+    /// Closes every connection there is. Who comes from now on is not affected.
+    pub fn disconnect(&self) {
+        self.shared.cut.send_modify(|number| *number += 1);
     }
 
     /// Every publish so far, the oldest first.
@@ -272,10 +355,16 @@ async fn serve(
 ) {
     // Dropped with this task, so that those who are there lose their connection with it.
     let mut visits = JoinSet::new();
+    let mut told = behaviour.clone();
+    told.mark_changed();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = visits.join_next() => continue,
+            Ok(()) = told.changed() => {
+                narrow(&listener, &told.borrow());
+                continue;
+            }
         };
         let Ok((socket, _)) = accepted else {
             sleep(Duration::from_millis(100)).await;
@@ -283,6 +372,12 @@ async fn serve(
         };
         let (acceptor, shared, behaviour) =
             (acceptor.clone(), Arc::clone(&shared), behaviour.clone());
+        // What is said in several pieces is not held back until the first is confirmed.
+        let _ = socket.set_nodelay(true);
+        if matches!(*behaviour.borrow(), Behaviour::ResetAfter { .. }) {
+            // What is closed with no time to linger is reset.
+            let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+        }
         visits.spawn(async move {
             match acceptor {
                 None => visit::receive(socket, shared, behaviour).await,
@@ -293,6 +388,18 @@ async fn serve(
                 }
             }
         });
+    }
+}
+
+/// Lets the kernel hold little for a sink that trickles, as for one at the end of a real line, so
+/// that who pushes sees it. It is so for those who connect from now on.
+fn narrow(listener: &TcpListener, behaviour: &Behaviour) {
+    if matches!(behaviour, Behaviour::Trickle { .. }) {
+        let options = SockRef::from(listener);
+        // Without it, who pushes sees less of this. There is nobody to tell.
+        let _ = options.set_recv_buffer_size(TRICKLE_BUFFER);
+        #[cfg(target_os = "linux")]
+        let _ = options.set_tcp_mss(TRICKLE_SEGMENT);
     }
 }
 

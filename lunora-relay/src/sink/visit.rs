@@ -5,14 +5,17 @@ use std::{future::pending, io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::watch,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
-use super::{Behaviour, End, Keep, Shared, dump::Dump};
+use super::{Behaviour, End, Keep, Moment, Shared, Words, dump::Dump, words};
 use crate::wire::{
     handshake::{Progress, RANDOM_LEN, ServerHandshake},
     server::{ServerEvent, ServerSession},
 };
+
+/// How often a sink that trickles reads in a second.
+const PIECES: usize = 10;
 
 /// Takes what comes until the connection ends.
 pub(super) async fn receive<S>(
@@ -32,8 +35,13 @@ pub(super) async fn receive<S>(
         begun,
         publish: None,
         dump: None,
+        has_spoken: false,
     };
-    let end = visit.run().await.unwrap_or(End::Closed);
+    let mut cut = visit.shared.cut.subscribe();
+    let end = tokio::select! {
+        end = visit.run() => end.unwrap_or(End::Closed),
+        _ = cut.changed() => End::Ours,
+    };
     let Visit {
         shared, publish, ..
     } = visit;
@@ -50,13 +58,16 @@ struct Visit<S> {
     begun: Instant,
     publish: Option<usize>,
     dump: Option<Dump>,
+    has_spoken: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Visit<S> {
     async fn run(&mut self) -> io::Result<End> {
         let mut buffer = vec![0; 64 * 1024];
         self.willing().await;
-        self.shake_hands(&mut buffer).await?;
+        if let Some(end) = self.shake_hands(&mut buffer).await? {
+            return Ok(end);
+        }
         loop {
             while let Some(event) = self.session.poll_event() {
                 if let Some(end) = self.handle(event).await? {
@@ -65,7 +76,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Visit<S> {
             }
             self.answer().await?;
             self.willing().await;
-            let len = self.stream.read(&mut buffer).await?;
+            let piece = self.piece(buffer.len());
+            let len = self.stream.read(&mut buffer[..piece]).await?;
             if len == 0 {
                 return Ok(End::Closed);
             }
@@ -74,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Visit<S> {
         }
     }
 
-    async fn shake_hands(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+    async fn shake_hands(&mut self, buffer: &mut [u8]) -> io::Result<Option<End>> {
         let mut random = [0; RANDOM_LEN];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let mut handshake = ServerHandshake::new(&random);
@@ -83,7 +95,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Visit<S> {
             let input = buffer.get(..len).filter(|input| !input.is_empty());
             let input = input.ok_or(io::ErrorKind::UnexpectedEof)?;
             if *self.behaviour.borrow() == Behaviour::Babble {
-                return self.stream.write_all(&[b'?'; 4096]).await;
+                self.stream.write_all(words::GARBAGE).await?;
+                return Ok(None);
+            }
+            if let Some(end) = self.pass(Moment::Handshake).await? {
+                return Ok(Some(end));
             }
             let progress = handshake.handle_input(input).map_err(io::Error::other)?;
             while let Some(bytes) = handshake.poll_output() {
@@ -91,15 +107,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Visit<S> {
             }
             if let Progress::Done { used } = progress {
                 let rest = input.get(used..).unwrap_or_default();
-                return self.session.handle_input(rest).map_err(io::Error::other);
+                self.session.handle_input(rest).map_err(io::Error::other)?;
+                return Ok(None);
             }
         }
     }
 
     async fn handle(&mut self, event: ServerEvent) -> io::Result<Option<End>> {
         match event {
-            ServerEvent::ConnectRequested { .. } => {}
+            ServerEvent::ConnectRequested { .. } => {
+                if let Some(end) = self.pass(Moment::Connect).await? {
+                    return Ok(Some(end));
+                }
+                let refusal = match &*self.behaviour.borrow() {
+                    Behaviour::Refuse { code, description } => {
+                        Some(words::refusal(code, description))
+                    }
+                    _ => None,
+                };
+                if let Some(refusal) = refusal {
+                    self.stream.write_all(&refusal).await?;
+                    self.stream.flush().await?;
+                    self.part().await;
+                    return Ok(Some(End::Ours));
+                }
+            }
             ServerEvent::PublishRequested { stream_name, .. } => {
+                if let Some(end) = self.pass(Moment::Publish).await? {
+                    return Ok(Some(end));
+                }
                 let refusal = match &*self.behaviour.borrow() {
                     Behaviour::Reject { code, description } => {
                         Some((code.clone(), description.clone()))
@@ -134,11 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Visit<S> {
                         publish.messages.push(message);
                     }
                 });
-                let is_enough = match *self.behaviour.borrow() {
-                    Behaviour::CloseAfter { frames: most } => most <= frames,
-                    _ => false,
-                };
-                return Ok(is_enough.then_some(End::Ours));
+                return self.react(frames).await;
             }
             ServerEvent::Unpublished => {
                 self.part().await;
@@ -146,6 +178,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Visit<S> {
             }
         }
         Ok(None)
+    }
+
+    /// Does what is to be done after so many frames.
+    async fn react(&mut self, frames: u64) -> io::Result<Option<End>> {
+        let words = match &*self.behaviour.borrow() {
+            Behaviour::CloseAfter { frames: most } | Behaviour::ResetAfter { frames: most }
+                if *most <= frames =>
+            {
+                return Ok(Some(End::Ours));
+            }
+            Behaviour::SayAfter {
+                frames: most,
+                words,
+            } if *most <= frames && !self.has_spoken => words.clone(),
+            _ => return Ok(None),
+        };
+        self.has_spoken = true;
+        let said = match &words {
+            Words::Garbage => words::GARBAGE.into(),
+            Words::Complaint { code, description } => words::complaint(code, description),
+            Words::Elsewhere { url } => words::elsewhere(url),
+            Words::ChunkSizes => words::chunk_sizes(),
+        };
+        self.stream.write_all(&said).await?;
+        self.stream.flush().await?;
+        Ok(None)
+    }
+
+    /// Hangs up or goes silent, if this is the moment for it.
+    async fn pass(&mut self, now: Moment) -> io::Result<Option<End>> {
+        let behaviour = self.behaviour.borrow().clone();
+        match behaviour {
+            Behaviour::HangUp { at } if at == now => Ok(Some(End::Ours)),
+            Behaviour::Mute { at } if at == now => {
+                let mut buffer = [0; 4096];
+                while self.stream.read(&mut buffer).await? != 0 {}
+                Ok(Some(End::Closed))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// How much is read at once.
+    fn piece(&self, most: usize) -> usize {
+        match *self.behaviour.borrow() {
+            Behaviour::Trickle { bytes_per_second } if self.publish.is_some() => {
+                (bytes_per_second as usize / PIECES).clamp(1, most)
+            }
+            _ => most,
+        }
     }
 
     /// Listens until the publisher has closed the connection too.
@@ -173,6 +255,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Visit<S> {
         if self.behaviour.wait_for(reads).await.is_err() {
             // The sink is gone, and this task with it.
             pending::<()>().await;
+        }
+        if has_publish && matches!(*self.behaviour.borrow(), Behaviour::Trickle { .. }) {
+            sleep(Duration::from_secs(1) / PIECES as u32).await;
         }
     }
 }

@@ -9,6 +9,7 @@
 //! - [`amf0`]: the values commands are made of; [`data_frame`]: the wrapper around `onMetaData`
 //! - [`handshake`]: what comes before the first chunk
 //! - [`client`]: we publish to a server; [`server`]: an encoder publishes to us
+//! - [`ts`]: MPEG-TS, as the same messages
 //! - [`tag`]: what an audio or video payload is; [`coded`]: what stands in it; [`flv`]: a file of such payloads
 
 pub mod amf0;
@@ -24,5 +25,6 @@ pub mod message;
 mod scrub;
 pub mod server;
 pub mod tag;
+pub mod ts;
 
 pub use link::SessionError;

@@ -23,6 +23,7 @@ impl Fixture for Playing {
     async fn set_up() -> Self {
         let config = RelayConfig {
             ingest: None,
+            hls: None,
             outputs_max: 5,
             ..Stage::config(Idle::Demo, None)
         };

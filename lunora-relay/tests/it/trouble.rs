@@ -225,12 +225,12 @@ async fn a_far_end_that_takes_no_byte_is_doubted_then_given_up_then_tried_again(
     };
     let story = async {
         stage.until_state(&id, OutputState::Unconfirmed).await;
-        let fault = stage
-            .until_fault(&id, FaultCode::Wedged)
-            .await
-            .fault
-            .unwrap();
-        assert_eq!(fault.class, FaultClass::Transient);
+        let health = stage.until_state(&id, OutputState::Reconnecting).await;
+        let fault = health.fault.unwrap();
+        assert_eq!(
+            (fault.code, fault.class),
+            (FaultCode::Wedged, FaultClass::Transient)
+        );
         sink.behave(Behaviour::Take);
         stage.until_state(&id, OutputState::Live).await;
     };

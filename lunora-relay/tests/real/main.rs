@@ -2,4 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod legs;
+mod lossy;
 mod sources;
+mod srt;
+mod stage;

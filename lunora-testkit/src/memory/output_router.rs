@@ -161,6 +161,7 @@ impl Output {
             health.state = OutputState::Live;
             health.since = now;
             health.fault = None;
+            health.progress.publishing_since = Some(now);
         }
         health.progress.bytes_sent += 1_000;
         health.progress.frames_sent += 1;

@@ -80,10 +80,11 @@ fn progress() -> impl Strategy<Value = Progress> {
         0..=COUNT_MAX,
         any::<u32>(),
         option::of(0..=COUNT_MAX),
-        option::of(time()),
+        (option::of(time()), option::of(time())),
     )
         .prop_map(
-            |(bytes_sent, frames_sent, frames_dropped, reconnects, bitrate_bps, last_progress)| {
+            |(bytes_sent, frames_sent, frames_dropped, reconnects, bitrate_bps, times)| {
+                let (last_progress, publishing_since) = times;
                 Progress {
                     bytes_sent,
                     frames_sent,
@@ -91,6 +92,7 @@ fn progress() -> impl Strategy<Value = Progress> {
                     reconnects,
                     bitrate_bps,
                     last_progress,
+                    publishing_since,
                 }
             },
         )

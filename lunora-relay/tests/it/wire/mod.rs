@@ -9,3 +9,4 @@ mod hostile;
 mod pair;
 mod server;
 mod tag;
+mod ts;

@@ -1,0 +1,222 @@
+//! Every use case of sources that writes, with a fault and with a crash at every call
+//! that it makes: nothing is lost, nothing is left, no other source is disturbed, and
+//! it can be repeated.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use lunora_core::{
+    ExposeSecret as _,
+    domain::{Edit, IngestWay, SecretName},
+    port::{History, Repo as _, RepoExt as _, SecretStore as _, Which},
+    service::{AddressEdit, SourceError, SourcePatch},
+};
+use lunora_testkit::{
+    fault::FaultPlan,
+    sample::{self, source_id},
+    source_world::SourceWorld,
+    sweep::{Run, sweep, sweep_crashes},
+};
+
+/// What holds whatever happened, once another worker has ticked for a while.
+async fn check_world(world: &SourceWorld, run: Run) {
+    let worker = world.worker();
+    for _ in 0..4 {
+        worker.tick().await.unwrap();
+        world.clock.advance(Duration::from_mins(11));
+    }
+    let rows = world.sources.list_all().await.unwrap();
+    let mut referred = BTreeSet::new();
+    for row in &rows {
+        let row = &row.value;
+        for name in SecretName::all_of_source(&row.id) {
+            let Some(kept) = row.refers_to(&name) else {
+                continue;
+            };
+            let which = Which::Version(kept.version);
+            let found = world.secrets.reveal(&name, which).await.unwrap();
+            let found = found.unwrap_or_else(|| panic!("{run}, lost: {name}"));
+            assert!(
+                kept.is_of(&found.text, &sample::hash_key()),
+                "{run}, another: {name}"
+            );
+            if world.secrets.history() == History::Cuts {
+                assert_eq!(
+                    world.secrets.versions_of(&name),
+                    [kept.version],
+                    "{run}: {name}"
+                );
+            }
+            referred.insert(name);
+        }
+    }
+    let names: BTreeSet<_> = world.secrets.names().into_iter().collect();
+    assert_eq!(names, referred, "{run}, left behind or lost");
+    let wanted = rows.iter().filter(|it| it.value.enabled);
+    let wanted: BTreeSet<_> = wanted.map(|it| it.value.id.clone()).collect();
+    let taken_in: BTreeSet<_> = world.taken_in().into_iter().collect();
+    assert_eq!(taken_in, wanted, "{run}");
+    assert_eq!(
+        world.ingests.interruptions(&source_id(2)),
+        0,
+        "{run}, 2 was disturbed"
+    );
+}
+
+#[expect(
+    clippy::future_not_send,
+    reason = "each test polls it on its own thread"
+)]
+async fn sweep_both(
+    scenario: impl AsyncFn(&SourceWorld) -> Result<(), SourceError>,
+    check: impl AsyncFn(&SourceWorld, Run),
+) {
+    let both = async |world: &SourceWorld, run: Run| {
+        check_world(world, run).await;
+        if run.succeeded {
+            check(world, run).await;
+        }
+    };
+    for history in [History::Cuts, History::Stays] {
+        let two = async |plan: FaultPlan| SourceWorld::new(&plan, history).with_sources(2).await;
+        sweep(two, &scenario, &both).await;
+        sweep_crashes(two, &scenario, &both).await;
+    }
+}
+
+#[tokio::test]
+async fn a_create_of_a_source_can_be_repeated_after_any_one_fault() {
+    let create = async |world: &SourceWorld| world.create(3).await.map(drop);
+    sweep_both(create, async |world: &SourceWorld, run: Run| {
+        assert_eq!(world.row(3).await.generation, 1, "{run}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_edit_of_the_stream_id_can_be_repeated_after_any_one_fault() {
+    let edit = async |world: &SourceWorld| {
+        let patch = SourcePatch {
+            address: AddressEdit {
+                stream_id: Edit::Set("another".parse().unwrap()),
+                ..AddressEdit::default()
+            },
+            priority: Some(sample::priority(9)),
+            ..SourcePatch::default()
+        };
+        world
+            .service
+            .update(&source_id(1), &patch, None)
+            .await
+            .map(drop)
+    };
+    sweep_both(edit, async |world: &SourceWorld, run: Run| {
+        let specs = world.ingests.specs();
+        let spec = specs.iter().find(|it| it.id == source_id(1)).unwrap();
+        let IngestWay::Listen { stream_name } = &spec.way else {
+            panic!("{run}");
+        };
+        assert_eq!(
+            stream_name.as_ref().unwrap().expose_secret(),
+            "another",
+            "{run}"
+        );
+        assert_eq!(spec.priority, sample::priority(9), "{run}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_way_that_changes_altogether_can_be_repeated_after_any_one_fault() {
+    let edit = async |world: &SourceWorld| {
+        let url = "srt://127.0.0.1:9?streamid=one&passphrase=0123456789";
+        let patch = SourcePatch {
+            protocol: Some(lunora_core::domain::Protocol::Srt),
+            address: AddressEdit {
+                url: Edit::Set(url.parse().unwrap()),
+                ..AddressEdit::default()
+            },
+            ..SourcePatch::default()
+        };
+        world
+            .service
+            .update(&source_id(1), &patch, None)
+            .await
+            .map(drop)
+    };
+    sweep_both(edit, async |world: &SourceWorld, run: Run| {
+        let specs = world.ingests.specs();
+        let spec = specs.iter().find(|it| it.id == source_id(1)).unwrap();
+        let passphrase = spec.passphrase.as_ref().unwrap();
+        assert_eq!(passphrase.expose_secret(), "0123456789", "{run}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rule_22_a_removal_of_a_secret_can_be_repeated_after_any_one_fault() {
+    let edit = async |world: &SourceWorld| {
+        let patch = SourcePatch {
+            protocol: Some(lunora_core::domain::Protocol::Srt),
+            address: AddressEdit {
+                stream_id: Edit::Clear,
+                ..AddressEdit::default()
+            },
+            ..SourcePatch::default()
+        };
+        world
+            .service
+            .update(&source_id(1), &patch, None)
+            .await
+            .map(drop)
+    };
+    sweep_both(edit, async |world: &SourceWorld, run: Run| {
+        assert_eq!(world.row(1).await.stream_id, None, "{run}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rule_12_a_removal_of_a_source_can_be_repeated_after_any_one_fault() {
+    let remove = async |world: &SourceWorld| {
+        match world.service.remove(&source_id(1), None).await {
+            // A repetition after the reply was lost.
+            Err(SourceError::NotFound { .. }) => Ok(()),
+            outcome => outcome,
+        }
+    };
+    sweep_both(remove, async |world: &SourceWorld, run: Run| {
+        assert_eq!(
+            world.sources.get(&source_id(1)).await.unwrap(),
+            None,
+            "{run}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_activation_can_be_repeated_after_any_one_fault() {
+    let activate =
+        async |world: &SourceWorld| world.service.activate(&source_id(1)).await.map(drop);
+    sweep_both(activate, async |world: &SourceWorld, run: Run| {
+        use lunora_core::port::IngestController as _;
+        let pinned = world.ingests.pinned().await.unwrap();
+        assert_eq!(pinned, Some(source_id(1)), "{run}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_change_under_way_keeps_is_not_tidied_away() {
+    let world = SourceWorld::default().with_sources(1).await;
+    let name = SecretName::SourceStreamId(source_id(7));
+    // Kept for a row that is written in a moment.
+    world.secrets.keep(&name, &"new".into()).await.unwrap();
+    world.tick().await;
+    world.clock.advance(Duration::from_mins(14));
+    world.tick().await;
+    assert!(world.secrets.names().contains(&name));
+    world.clock.advance(Duration::from_mins(11));
+    world.tick().await;
+    assert!(!world.secrets.names().contains(&name), "nobody came for it");
+}
