@@ -16,6 +16,11 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
+#[cfg(any(feature = "dynamodb", feature = "mediaconnect", feature = "medialive"))]
+use tracing::{
+    instrument::{WithDispatch, WithSubscriber as _},
+    subscriber::NoSubscriber,
+};
 
 /// Keeps the bodies of requests and answers out of what the SDK logs at `TRACE`.
 #[derive(Debug)]
@@ -46,6 +51,15 @@ impl Intercept for Unseen {
         *body = unseen(mem::replace(body, SdkBody::taken()));
         Ok(())
     }
+}
+
+/// The same call, of which nothing is logged.
+///
+/// What is read is logged once more when it is no body any longer, and no
+/// interceptor is asked about that.
+#[cfg(any(feature = "dynamodb", feature = "mediaconnect", feature = "medialive"))]
+pub(crate) fn unlogged<F>(call: F) -> WithDispatch<F> {
+    call.with_subscriber(NoSubscriber::new())
 }
 
 /// The same body, as a stream: `Debug` prints what is in memory, and no stream.

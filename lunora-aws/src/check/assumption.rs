@@ -170,6 +170,9 @@ assumptions! {
     SIBLINGS_SEND = "siblings-send", Tested::Person("watch another destination while the test output changes"),
         "a change of one output does not interrupt what the others send",
         "every start, stop and edit is seen by the viewers of all destinations of that flow; spread them over more flows";
+    SHOWN_AT_ONCE = "shown-at-once", Tested::Person("compare what `DescribeFlow` shows right after a change with it"),
+        "`DescribeFlow` shows a change from the moment at which it was accepted",
+        "a pass within seconds of another makes its changes again, which interrupts those destinations alone, or says `invalid` until the next pass";
     HEALTH_ORDER = "health-order", Tested::Person("compare the events in the log group with what was done"),
         "health events come within seconds and with the time at which it was so",
         "a status is late or, within one second, of the wrong side of a change; it never makes a change";

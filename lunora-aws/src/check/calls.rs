@@ -21,16 +21,16 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use serde_json::{Map, Value, json};
-use tracing::{
-    instrument::{WithDispatch, WithSubscriber as _},
-    subscriber::NoSubscriber,
-};
 
 use super::{
     mine::{Mine, RunId},
     shown::Shown,
 };
-use crate::{AwsError, Budget, FlowArn, error::Service, unseen::Unseen};
+use crate::{
+    AwsError, Budget, FlowArn,
+    error::Service,
+    unseen::{Unseen, unlogged},
+};
 
 const MEDIA_CONNECT: Service = Service {
     name: "MediaConnect",
@@ -180,11 +180,6 @@ impl Calls {
         let wait = std::time::Duration::from_millis(milliseconds);
         self.budget.sleep(wait).await;
     }
-}
-
-/// The same call, of which nothing is logged: what is read may hold a stream name.
-fn unlogged<F>(call: F) -> WithDispatch<F> {
-    call.with_subscriber(NoSubscriber::new())
 }
 
 /// The test outputs among those that are there.

@@ -12,10 +12,6 @@ use lunora_core::{
     port::Clock,
     service::WriteLease,
 };
-use tracing::{
-    instrument::{WithDispatch, WithSubscriber as _},
-    subscriber::NoSubscriber,
-};
 
 use super::{
     deployment::Deployment,
@@ -26,21 +22,16 @@ use super::{
     target::Settings,
     view::{Seen, View},
 };
-use crate::{Budget, FlowArn, unseen::Unseen};
+use crate::{
+    Budget, FlowArn,
+    unseen::{Unseen, unlogged},
+};
 
 /// The same client, on the same connections, that logs no body: stream names and
 /// stream ids are in those of MediaConnect, and nothing there is marked as a secret.
 pub(super) fn discreet(client: &Client) -> Client {
     let config = client.config().to_builder();
     Client::from_conf(config.interceptor(Unseen).build())
-}
-
-/// The same call, of which nothing is logged.
-///
-/// What is read is logged once more when it is no body any longer, and no
-/// interceptor is asked about that; it may hold the stream id of an SRT output.
-pub(super) fn unlogged<F>(call: F) -> WithDispatch<F> {
-    call.with_subscriber(NoSubscriber::new())
 }
 
 /// A wish, with what MediaConnect is told for it.
@@ -62,8 +53,11 @@ impl Wish<'_> {
             && seen.fingerprint() == self.spec.fingerprint
     }
 
-    pub(super) fn switches_on(&self, seen: Option<&Seen>) -> bool {
-        self.spec.switch == Switch::On && seen.is_none_or(|seen| seen.switch == Switch::Off)
+    /// Whether RTMP begins with it, where nothing or something else was sent before.
+    pub(super) fn begins_rtmp(&self, seen: Option<&Seen>) -> bool {
+        let sends_it = |seen: &Seen| seen.switch == Switch::On && seen.place.is_rtmp();
+        let is_wished = self.spec.switch == Switch::On && self.settings.place.is_rtmp();
+        is_wished && !seen.is_some_and(sends_it)
     }
 }
 

@@ -58,6 +58,12 @@ impl Failure {
             Some((Some("BadRequestException"), _)) => Some(Refusal::BadRequest),
             Some((Some("NotFoundException"), _)) => Some(Refusal::NotFound),
             Some((_, Some(420))) => Some(Refusal::Full),
+            // By a code that the model does not have: one of a batch may still be why.
+            Some((_, Some(400 | 409 | 422)))
+                if matches!(port.kind(), ErrorKind::Invalid | ErrorKind::Unexpected) =>
+            {
+                Some(Refusal::BadRequest)
+            }
             _ => None,
         };
         Self(Box::new(Inner {
@@ -195,6 +201,20 @@ mod tests {
                 Some(R::BadRequest),
             ),
             (403, "ForbiddenException", ErrorKind::Denied, None),
+            (
+                400,
+                "ValidationException",
+                ErrorKind::Invalid,
+                Some(R::BadRequest),
+            ),
+            (
+                409,
+                "ConflictException",
+                ErrorKind::Unexpected,
+                Some(R::BadRequest),
+            ),
+            (400, "ExpiredTokenException", ErrorKind::Denied, None),
+            (400, "ThrottlingException", ErrorKind::Unavailable, None),
             (
                 404,
                 "NotFoundException",

@@ -213,6 +213,23 @@ mod tests {
     }
 
     #[test]
+    fn the_page_asks_eventbridge_for_every_kind_that_is_read() {
+        let page = include_str!("../../../docs/aws.md");
+        let state = json!({"current": {"state": "SENDING"}, "unhealthy": false,
+            "currentStatus": "STANDBY"});
+        for kind in [
+            "MediaConnect Output Health",
+            "MediaConnect Source Health",
+            "MediaConnect Flow Health",
+            "MediaConnect Flow Status Change",
+        ] {
+            let event = event(kind, &[FLOW, OUTPUT, SOURCE], &state);
+            assert!(read(&event).unwrap().is_some(), "{kind}");
+            assert!(page.contains(&format!("\"{kind}\"")), "{kind}");
+        }
+    }
+
+    #[test]
     fn what_is_not_known_is_no_evidence() {
         let mut other_service = output_health("SENDING");
         other_service["source"] = json!("aws.medialive");

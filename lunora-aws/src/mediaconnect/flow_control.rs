@@ -12,13 +12,13 @@ use aws_sdk_mediaconnect::{
 use lunora_core::port::{ErrorKind, PortError};
 
 use super::{
-    calls::{discreet, unlogged},
+    calls::discreet,
     error::{Failure, Refusal},
     flow_source::{Members, SourceName, SourceSettings},
     source_format::SourceFormat,
     view::FlowStatus,
 };
-use crate::{Budget, FlowArn};
+use crate::{Budget, FlowArn, unseen::unlogged};
 
 /// Shows, starts and stops flows, and says what comes into them.
 ///
@@ -72,6 +72,8 @@ pub struct SourceState {
     /// Who sends; none while nobody does, or where MediaConnect does not tell.
     /// Whether media comes in is told by events; see [`EvidenceStore`](super::EvidenceStore).
     pub peer_ip: Option<String>,
+    /// Whether what comes in is decrypted.
+    pub is_encrypted: bool,
 }
 
 /// What becomes of two sources.
@@ -140,8 +142,9 @@ impl FlowControl {
             reply.map_err(|error| Failure::of("StartFlow", &error))
         };
         self.insist("start flow", flow, call, |state| match state.status {
-            FlowStatus::Active | FlowStatus::Starting | FlowStatus::Updating => Then::Done,
-            FlowStatus::Stopping => Then::Again,
+            FlowStatus::Active | FlowStatus::Starting => Then::Done,
+            // Of one that is UPDATING it is not said whether it runs (rule 14).
+            FlowStatus::Updating | FlowStatus::Stopping => Then::Again,
             _ => Then::Refused,
         })
         .await
@@ -163,7 +166,8 @@ impl FlowControl {
     }
 
     /// Adds a source, or tells the one of that name these settings. A second one
-    /// needs [`Failover::On`] first.
+    /// needs [`Failover::On`] first. One that is encrypted and is to be in the clear is
+    /// a [`Conflict`](ErrorKind::Conflict).
     pub async fn put_source(
         &self,
         flow: &FlowArn,
@@ -172,8 +176,14 @@ impl FlowControl {
     ) -> Result<(), PortError> {
         let failed = |failure: Failure| failure.port_error("set source of", flow);
         let state = self.look(flow).await.map_err(failed)?;
-        if let Some(arn) = arn_of(&state, name) {
-            return self.update_source(flow, &arn, settings).await;
+        if let Some(source) = source_of(&state, name) {
+            if source.is_encrypted && !settings.transport.is_encrypted() {
+                return Err(PortError::new(ErrorKind::Conflict, "set source of", flow)
+                    .with_reason(
+                        "an update cannot end its encryption; remove the source, and add it again",
+                    ));
+            }
+            return self.update_source(flow, &source.arn, settings).await;
         }
         let call = async || self.add_source(flow, name, settings).await;
         let added = self.insist("add source to", flow, call, |state| {
@@ -363,10 +373,13 @@ fn passing(state: &FlowState) -> Then {
     }
 }
 
-fn arn_of(state: &FlowState, name: &SourceName) -> Option<String> {
+fn source_of<'a>(state: &'a FlowState, name: &SourceName) -> Option<&'a SourceState> {
     let mut sources = state.sources.iter();
-    let source = sources.find(|source| source.name == name.as_str())?;
-    Some(source.arn.clone())
+    sources.find(|source| source.name == name.as_str())
+}
+
+fn arn_of(state: &FlowState, name: &SourceName) -> Option<String> {
+    Some(source_of(state, name)?.arn.clone())
 }
 
 impl FlowState {
@@ -407,6 +420,7 @@ impl SourceState {
             ingest_port: source.ingest_port().and_then(|port| port.try_into().ok()),
             allow: text(source.whitelist_cidr()),
             peer_ip: text(source.peer_ip_address()),
+            is_encrypted: source.decryption().is_some(),
         }
     }
 }

@@ -224,7 +224,13 @@ impl FlowRouter {
         }
         let mut desk = self.desk();
         if !desk.is_writing && desk.rounds == rounds {
-            desk.views = views.iter().cloned().map(Some).collect();
+            desk.views.resize(views.len(), None);
+            for (kept, seen) in desk.views.iter_mut().zip(&views) {
+                // Of two looks at once the later one counts, whichever ends last.
+                if kept.as_ref().is_none_or(|it| it.seen_at <= seen.seen_at) {
+                    *kept = Some(seen.clone());
+                }
+            }
             self.count_room(&mut desk);
         }
         Ok(views)

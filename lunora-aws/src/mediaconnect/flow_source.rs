@@ -155,6 +155,22 @@ pub enum SourceTransport {
     },
 }
 
+impl SourceTransport {
+    /// Whether what comes in is to be decrypted.
+    pub(super) const fn is_encrypted(&self) -> bool {
+        matches!(
+            self,
+            Self::SrtListener {
+                decryption: Some(_),
+                ..
+            } | Self::SrtCaller {
+                decryption: Some(_),
+                ..
+            }
+        )
+    }
+}
+
 /// All that a source is told.
 #[derive(Clone, Debug)]
 pub struct SourceSettings {

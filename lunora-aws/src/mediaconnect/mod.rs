@@ -2,7 +2,8 @@
 //!
 //! - [`FlowRouter`]: an [`OutputRouter`](lunora_core::port::OutputRouter) over a
 //!   [`FlowPool`]. [`check_target`] says beforehand what it would refuse.
-//! - [`FlowControl`]: whether a flow runs, and what comes into it.
+//! - [`FlowControl`]: whether a flow runs, and what comes into it; [`FlowFeed`]:
+//!   whether anything does.
 //! - [`Event`] reads what EventBridge delivers, and an [`EvidenceStore`] keeps it.
 //!
 //! MediaConnect treats a stream name like any other text: it shows it to whoever
@@ -15,6 +16,7 @@ mod description;
 mod error;
 mod event;
 mod evidence;
+mod feed;
 mod flow_control;
 mod flow_router;
 mod flow_source;
@@ -32,6 +34,7 @@ pub use event::{Event, EventError};
 pub use evidence::{
     Evidence, EvidenceStore, MemoryEvidence, Signal, SignalError, Subject, SubjectError,
 };
+pub use feed::FlowFeed;
 pub use flow_control::{Failover, FailoverMode, FlowControl, FlowState, SourceState};
 pub use flow_router::FlowRouter;
 pub use flow_source::{

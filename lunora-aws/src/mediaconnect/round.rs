@@ -582,7 +582,7 @@ impl<'a> Round<'a> {
         wish: &Wish<'_>,
         seen: Option<&Seen>,
     ) -> Result<(), PortError> {
-        if !wish.settings.place.is_rtmp() || !wish.switches_on(seen) {
+        if !wish.begins_rtmp(seen) {
             return Ok(());
         }
         match self.router.unfit_for_rtmp().await {

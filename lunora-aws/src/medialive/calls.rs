@@ -34,7 +34,10 @@ use super::{
     description::Description,
     error::{failed, is_about_the_state},
 };
-use crate::{Budget, ChannelId, unseen::Unseen};
+use crate::{
+    Budget, ChannelId,
+    unseen::{Unseen, unlogged},
+};
 
 const SWITCH: &str = "switch the input of";
 
@@ -80,7 +83,7 @@ impl Calls {
         let call = self.client.describe_channel();
         let call = call.channel_id(self.channel.as_str());
         let call = call.customize().interceptor(reply.clone());
-        let result = call.send().await;
+        let result = unlogged(call.send()).await;
         result.map_err(|error| failed("DescribeChannel", operation, self.subject(), &error))?;
         let description = reply.take().and_then(|reply| Description::read(&reply));
         description.ok_or_else(|| {
@@ -92,14 +95,16 @@ impl Calls {
     pub(super) async fn start(&self) -> Result<Told, PortError> {
         self.budget.media_live().await;
         let call = self.client.start_channel();
-        let result = call.channel_id(self.channel.as_str()).send().await;
+        let call = call.channel_id(self.channel.as_str());
+        let result = unlogged(call.send()).await;
         self.told("StartChannel", "start", result)
     }
 
     pub(super) async fn stop(&self) -> Result<Told, PortError> {
         self.budget.media_live().await;
         let call = self.client.stop_channel();
-        let result = call.channel_id(self.channel.as_str()).send().await;
+        let call = call.channel_id(self.channel.as_str());
+        let result = unlogged(call.send()).await;
         self.told("StopChannel", "stop", result)
     }
 
@@ -125,7 +130,7 @@ impl Calls {
                     SdkBody::from(body.clone()).map_preserve_contents(SdkBody::from_body_1_x);
                 Ok::<_, io::Error>(request)
             });
-        self.told("UpdateChannel", operation, call.send().await)
+        self.told("UpdateChannel", operation, unlogged(call.send()).await)
     }
 
     /// Makes another input active at once, by an action of this name.
@@ -137,7 +142,8 @@ impl Calls {
         self.budget.media_live().await;
         let call = self.client.batch_update_schedule();
         let call = call.creates(switch(action, to));
-        let result = call.channel_id(self.channel.as_str()).send().await;
+        let call = call.channel_id(self.channel.as_str());
+        let result = unlogged(call.send()).await;
         self.told("BatchUpdateSchedule", SWITCH, result)
     }
 
@@ -152,7 +158,7 @@ impl Calls {
             self.budget.media_live().await;
             let call = self.client.describe_schedule();
             let call = call.channel_id(self.channel.as_str());
-            let page = call.set_next_token(token).send().await;
+            let page = unlogged(call.set_next_token(token).send()).await;
             let page =
                 page.map_err(|error| failed("DescribeSchedule", SWITCH, self.subject(), &error))?;
             let is_it = |it: &ScheduleAction| {

@@ -22,7 +22,7 @@ use super::{
     calls::discreet,
     error::{failed, is_about_the_state, is_gone},
 };
-use crate::{Budget, FlowArn, mediaconnect::Deployment};
+use crate::{Budget, FlowArn, mediaconnect::Deployment, unseen::unlogged};
 
 const ENSURE: &str = "make the input of source";
 const REMOVE: &str = "remove the input of source";
@@ -212,7 +212,7 @@ impl SourceInputs {
         let call = self.client.create_input().name(name).request_id(request_id);
         let call = call.set_tags(Some(self.tags(source, &digest)));
         let call = call.set_input_security_groups(group.clone().map(|id| vec![id]));
-        let created = spec.tell(call).send().await;
+        let created = unlogged(spec.tell(call).send()).await;
         let created = created.map_err(|error| failed("CreateInput", ENSURE, source, &error))?;
         let id = created.input.and_then(|input| input.id);
         Ok(SourceInput {
@@ -281,7 +281,7 @@ impl SourceInputs {
         loop {
             self.budget.media_live().await;
             let call = self.client.list_inputs().set_next_token(token);
-            let page = call.send().await;
+            let page = unlogged(call.send()).await;
             let page = page.map_err(|error| failed("ListInputs", operation, source, &error))?;
             ours.extend(page.inputs.unwrap_or_default().into_iter().filter(|it| {
                 it.state() != Some(&InputState::Deleted) && self.is_ours(source, it.tags())

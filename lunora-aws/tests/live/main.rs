@@ -4,7 +4,10 @@
 mod conformance;
 mod feed;
 mod inputs;
+#[path = "../log/mod.rs"]
+mod log;
 mod lost;
+mod secrecy;
 #[path = "../simulated/mod.rs"]
 mod simulated;
 mod support;

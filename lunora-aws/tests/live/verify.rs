@@ -7,7 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use lunora_aws::medialive::FeedCheck;
+use lunora_aws::{
+    mediaconnect::{FlowControl, FlowFeed},
+    medialive::FeedCheck,
+};
 use lunora_core::{
     domain::{ChannelState, FeedAddress},
     port::{ChannelController, Clock, ErrorKind, PortError, Receives},
@@ -34,23 +37,6 @@ impl Receives for Told {
             _ => answers.remove(0),
         };
         answer.map_err(|kind| PortError::new(kind, "look at", "it"))
-    }
-}
-
-/// The source of a flow, as MediaConnect tells of it.
-#[derive(Debug)]
-struct Flow {
-    client: aws_sdk_mediaconnect::Client,
-    arn: String,
-}
-
-#[async_trait]
-impl Receives for Flow {
-    async fn receives(&self) -> Result<bool, PortError> {
-        let call = self.client.describe_flow_source_metadata();
-        let metadata = call.flow_arn(&self.arn).send().await.unwrap();
-        let info = metadata.transport_media_info();
-        Ok(info.is_some_and(|info| !info.programs().is_empty()))
     }
 }
 
@@ -92,7 +78,10 @@ async fn a_channel_with_the_feed_makes_the_flow_receive_and_one_without_does_not
     let stage = Stage::new().await;
     let (arn, address) = make_flow(&stage).await;
     let client = aws_sdk_mediaconnect::Client::new(&stage.sdk);
-    let flow = Arc::new(Flow { client, arn });
+    let flow = Arc::new(FlowFeed {
+        control: FlowControl::new(client, Arc::clone(&stage.budget)),
+        flow: arn.parse().unwrap(),
+    });
     let channel = || Arc::clone(&stage.channel) as Arc<dyn ChannelController>;
     let viewers = told(&[Ok(true)]);
     let looks = check(channel(), stage.clock, flow, viewers);

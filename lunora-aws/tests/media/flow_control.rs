@@ -1,5 +1,11 @@
 //! Flows themselves.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use aws_sdk_mediaconnect::Client;
 use lunora_aws::mediaconnect::{
     Codec, Failover, FailoverMode, FlowControl, FlowStatus, SourceSettings, SourceTransport,
     SrtDecryption,
@@ -7,7 +13,7 @@ use lunora_aws::mediaconnect::{
 use lunora_core::port::ErrorKind;
 use lunora_testkit::aws::{Fault, Matcher, Modes, Updating};
 
-use crate::support::{Stage, budget};
+use crate::support::{Stage, budget, sdk_config_with};
 
 fn control(stage: &Stage) -> FlowControl {
     FlowControl::new(stage.client(), budget(stage.clock))
@@ -88,6 +94,36 @@ async fn a_start_waits_for_a_stop() {
     let (control, flow) = (control(&stage), &stage.flows[0]);
     control.stop(flow).await.unwrap();
     control.start(flow).await.unwrap();
+    stage.pass(30).await;
+    let status = control.describe(flow).await.unwrap().status;
+    assert_eq!(status, FlowStatus::Active);
+}
+
+/// A flow that stands may be UPDATING for a moment, too; the simulator's never is.
+#[tokio::test(start_paused = true)]
+async fn rule_14_a_start_that_meets_a_change_of_a_flow_that_stands_starts_it_all_the_same() {
+    let stage = Stage::new(Modes::default());
+    let flow = &stage.flows[0];
+    control(&stage).stop(flow).await.unwrap();
+    stage.pass(30).await;
+    let looks = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&looks);
+    let sdk = sdk_config_with(&stage.simulator, move |request, body| {
+        let is_look = request.method == "GET" && seen.fetch_add(1, Ordering::Relaxed) == 0;
+        if !is_look {
+            return body;
+        }
+        let text = String::from_utf8(body).unwrap();
+        text.replace("\"STANDBY\"", "\"UPDATING\"").into_bytes()
+    });
+    let control = FlowControl::new(Client::new(&sdk), budget(stage.clock));
+    let refused = Fault::Status(400);
+    let start = Matcher::operation("StartFlow");
+    stage.simulator.fault(start, refused);
+
+    control.start(flow).await.unwrap();
+
+    assert!(0 < looks.load(Ordering::Relaxed));
     stage.pass(30).await;
     let status = control.describe(flow).await.unwrap().status;
     assert_eq!(status, FlowStatus::Active);
@@ -209,6 +245,24 @@ async fn a_source_can_be_of_each_transport() {
         let shown = control.describe(flow).await.unwrap();
         assert_eq!(shown.sources[0].protocol.as_deref(), Some(protocol));
     }
+}
+
+/// An update that leaves a decryption out may leave it as it is, and none takes it away.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_encrypted_is_not_said_to_be_in_the_clear() {
+    let stage = Stage::new(Modes::default());
+    let (control, flow) = (control(&stage), &stage.flows[0]);
+    let main = "main".parse().unwrap();
+    control.put_source(flow, &main, &srt(5000)).await.unwrap();
+    let mut clear = srt(5000);
+    if let SourceTransport::SrtListener { decryption, .. } = &mut clear.transport {
+        *decryption = None;
+    }
+    let refused = control.put_source(flow, &main, &clear).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert!(refused.reason().unwrap().contains("remove the source"));
+    let shown = control.describe(flow).await.unwrap();
+    assert!(shown.sources[0].is_encrypted);
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,6 +161,32 @@ async fn what_may_have_been_added_is_looked_for_before_it_is_said_to_be_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_looks_at_once_the_later_one_is_believed() {
+    let stage = Stage::new(Modes::default());
+    let another = stage.another_router();
+    // It is answered before the other worker's write, and arrives after our next look.
+    let look = Matcher::operation("DescribeFlow");
+    stage
+        .simulator
+        .fault(look, Fault::Slow(Duration::from_secs(3)));
+    let specs = [sample::spec(1)];
+    let meanwhile = async {
+        stage.pass(1).await;
+        for result in another.apply(&specs).await {
+            result.unwrap();
+        }
+        assert_eq!(stage.observed().await.len(), 1);
+    };
+    let (seen, ()) = tokio::join!(stage.observed(), meanwhile);
+    assert_eq!(seen, []);
+
+    for result in stage.router.detach(&[specs[0].id.clone()]).await {
+        result.unwrap();
+    }
+    assert_eq!(stage.observed().await, []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_seen_before_a_write_is_not_believed_after_it() {
     let stage = Stage::new(Modes::default());
     stage.observed().await;

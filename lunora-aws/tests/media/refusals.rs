@@ -295,6 +295,14 @@ async fn what_rtmp_cannot_carry_is_refused_before_it_is_switched_on() {
     let error = refused(&stage, &sample::spec(2)).await;
     assert_eq!(error.fault(), Some(FaultCode::FormatRejected));
 
+    // Nor can what is on already become RTMP.
+    let error = refused(&stage, &sample::spec(3)).await;
+    assert_eq!(error.fault(), Some(FaultCode::FormatRejected));
+    assert_eq!(
+        stage.observed_one(&sample::output_id(3)).await.switch,
+        Switch::On
+    );
+
     // It is looked at again after ten seconds.
     stage
         .simulator

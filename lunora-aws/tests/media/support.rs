@@ -22,20 +22,35 @@ use lunora_core::{
     port::{Clock, OutputRouter, PortError},
 };
 use lunora_testkit::{
-    aws::{Modes, SeenOutput, Simulator, Timing},
+    aws::{Modes, Request, SeenOutput, Simulator, Timing},
     clock::VirtualClock,
 };
 use serde_json::json;
 
 use crate::simulated;
 
+/// What an answer is made of on its way.
+type Alter = dyn Fn(&Request, Vec<u8>) -> Vec<u8> + Send + Sync;
+
 /// Hands requests of the SDK to a simulator in this process.
-#[derive(Clone, Debug)]
-pub(crate) struct Wire(Simulator);
+#[derive(Clone)]
+pub(crate) struct Wire {
+    simulator: Simulator,
+    alter: Arc<Alter>,
+}
 
 impl Wire {
     pub(crate) fn to(simulator: &Simulator) -> Self {
-        Self(simulator.clone())
+        Self {
+            simulator: simulator.clone(),
+            alter: Arc::new(|_, body| body),
+        }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
     }
 }
 
@@ -51,10 +66,10 @@ impl HttpClient for Wire {
 
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let simulator = self.0.clone();
+        let Self { simulator, alter } = self.clone();
         simulated::prove(&request);
         HttpConnectorFuture::new(async move {
-            simulated::carry(&simulator, &request, |_, body| body).await
+            simulated::carry(&simulator, &request, |request, body| alter(request, body)).await
         })
     }
 }
@@ -62,6 +77,18 @@ impl HttpConnector for Wire {
 /// What clients are made from that talk to the simulator.
 pub(crate) fn sdk_config(simulator: &Simulator) -> SdkConfig {
     simulated::sdk_config(Wire::to(simulator))
+}
+
+/// The same, whose answers are altered on their way.
+pub(crate) fn sdk_config_with(
+    simulator: &Simulator,
+    alter: impl Fn(&Request, Vec<u8>) -> Vec<u8> + Send + Sync + 'static,
+) -> SdkConfig {
+    let alter = Arc::new(alter);
+    simulated::sdk_config(Wire {
+        alter,
+        ..Wire::to(simulator)
+    })
 }
 
 /// A router over two flows that run, and all that it stands on. Time is paused: it

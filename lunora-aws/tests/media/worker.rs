@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use aws_sdk_mediaconnect::Client;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use lunora_aws::{Handled, Worker, WorkerError, mediaconnect::EvidenceStore};
 use lunora_core::{
@@ -9,10 +10,16 @@ use lunora_core::{
     port::{Clock, ControlStore, Lease},
     service::Cause,
 };
-use lunora_testkit::{aws::Modes, sample};
+use lunora_testkit::{
+    aws::{Modes, OutputStatus},
+    sample,
+};
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, pass};
+use crate::{
+    cloud::{Cloud, pass},
+    support::{name_of, sdk_config},
+};
 
 fn worker(cloud: &Cloud, name: &str) -> Worker {
     Worker::new(
@@ -74,6 +81,39 @@ async fn rule_10_a_worker_waits_for_the_lease_and_then_makes_its_pass() {
     let until = cloud.clock.now() + Duration::from_secs(60);
     let worked = worker.pass(Cause::Routine, until).await.unwrap();
     assert_eq!((worked.elsewhere, worked.done), (None, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_29_a_stop_ends_an_output_while_another_flow_cannot_be_seen() {
+    let cloud = Cloud::new(Modes::default(), 2, 2);
+    for n in 1..=3 {
+        cloud.store_running(n).await;
+    }
+    let process = cloud.process("one");
+    pass(&process).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let client = Client::new(&sdk_config(&cloud.simulator));
+    let child = cloud.flows[1].as_str();
+    client.stop_flow().flow_arn(child).send().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    client.delete_flow().flow_arn(child).send().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    process.reconciler.look().await.unwrap_err();
+
+    process
+        .service
+        .stop(&sample::destination_id(1))
+        .await
+        .unwrap();
+
+    let outputs = cloud.simulator.outputs();
+    let on = outputs
+        .iter()
+        .filter(|it| it.status == OutputStatus::Enabled);
+    let on: Vec<&str> = on.map(|it| it.name.as_str()).collect();
+    assert_eq!(on, [name_of(&sample::output_id(2))]);
+    assert_eq!(outputs.len(), 2, "it keeps its place");
+    assert_eq!(cloud.interruptions(&sample::destination_id(2)), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ use crate::{
     plan::{self, DetachReason, LegWish, Plan, Refusal, Step, Wish, WishedOutput},
     port::{
         Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, FailoverRepo, Listing,
-        OutputRouter, Pause, PortError, Repo, RepoExt, SecretStore, Unreadable, Versioned,
+        OutputRouter, Parking, Pause, PortError, Repo, RepoExt, SecretStore, Unreadable, Versioned,
         ViewerMonitor,
     },
 };
@@ -263,7 +263,13 @@ impl Reconciler {
     async fn make_so(&self, scope: &Scope, report: &mut PassReport) -> Result<(), PortError> {
         let end = self.time_box.map(|length| self.ports.clock.now() + length);
         for _ in 0..TRIES_MAX {
-            let mut view = self.view().await?;
+            let mut view = match self.view().await {
+                Ok(view) => view,
+                Err(error) => {
+                    self.end_unseen(scope).await;
+                    return Err(error);
+                }
+            };
             let adopted = self.adopt_unread(&view.rows, scope, report).await == Adoption::Done;
             let cleaned = self.clean_up(scope, &view, report).await? == CleanUp::Detached;
             if adopted || cleaned {
@@ -285,6 +291,44 @@ impl Reconciler {
             }
         }
         Ok(())
+    }
+
+    /// Ends what one destination was told to end, although not everything can be
+    /// observed: a stop depends on nothing else (rule 29). What cannot be seen of it is
+    /// for a later pass.
+    async fn end_unseen(&self, scope: &Scope) {
+        let Scope::One(id) = scope else { return };
+        if let Err(error) = self.try_to_end(id).await {
+            tracing::warn!(destination = %id, %error, "it is ended by a later pass");
+        }
+    }
+
+    async fn try_to_end(&self, id: &DestinationId) -> Result<(), PortError> {
+        let Some(row) = self.ports.destinations.get(id).await? else {
+            return Ok(());
+        };
+        let row = row.value;
+        if !self.is_ours(&row) || row.is_running() {
+            return Ok(());
+        }
+        let router = &self.ports.router;
+        let wish = plan::wish(&row, &self.ours, &self.hash_key);
+        let keeps = router.capabilities().parking == Parking::Keeps;
+        let mut outcome = Ok(());
+        for output in [row.active_leg, row.active_leg.other()].map(|leg| row.output(leg)) {
+            let kept = keeps && wish.outputs().any(|it| it.id == output);
+            let off = match self.spec(&row, &output, Switch::Off).await {
+                Ok(spec) if kept => Some(spec),
+                _ => None,
+            };
+            self.check_lease().await?;
+            let results = match off {
+                Some(spec) => router.apply(&[spec]).await,
+                None => router.detach(&[output]).await,
+            };
+            outcome = outcome.and(results.into_iter().collect());
+        }
+        outcome
     }
 
     /// Reads what is stored and what is observed, changes nothing, and tells

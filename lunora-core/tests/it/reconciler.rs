@@ -14,7 +14,7 @@ use lunora_core::{
     service::{Cause, DestinationPatch, Scope, Start},
 };
 use lunora_testkit::{
-    fault::FaultPlan,
+    fault::{Fault, FaultPlan},
     sample,
     world::{World, leg_edit},
 };
@@ -114,6 +114,33 @@ async fn rule_29_a_manual_stop_wins_over_a_pause_and_ends_that_one_alone() {
 }
 
 #[tokio::test]
+async fn rule_29_a_manual_stop_ends_its_output_although_nothing_can_be_observed() {
+    let plan = FaultPlan::none();
+    let world = World::new(&plan).with_running(2).await;
+    plan.forget_calls();
+    world
+        .service
+        .stop(&sample::destination_id(1))
+        .await
+        .unwrap();
+    let calls = plan.calls();
+    let look = calls.iter().position(|it| *it == "OutputRouter::observe");
+    let world = World::new(&plan).with_running(2).await;
+    plan.forget_calls();
+    plan.fail_at(look.unwrap(), Fault::Before);
+
+    world
+        .service
+        .stop(&sample::destination_id(1))
+        .await
+        .unwrap();
+    plan.clear();
+    assert_eq!(world.on(), [sample::output_id(2)]);
+    assert_eq!(world.router.specs().len(), 2, "it keeps its place");
+    assert_eq!(world.router.interruptions(&sample::output_id(2)), 0);
+}
+
+#[tokio::test]
 async fn rule_15_what_a_routine_pass_mends_is_told_as_drift() {
     let world = World::default().with_running(1).await;
     world.pass().await;
@@ -170,7 +197,7 @@ async fn a_key_that_cannot_be_read_keeps_no_other_destination_waiting() {
     world.router.detach(&world.on()).await;
 
     plan.forget_calls();
-    plan.fail_at(reveal.unwrap(), lunora_testkit::fault::Fault::Before);
+    plan.fail_at(reveal.unwrap(), Fault::Before);
     world
         .reconciler
         .reconcile(Scope::All, Cause::Asked)
@@ -249,7 +276,7 @@ async fn a_router_that_refuses_is_shown_until_it_takes_the_step() {
     world.router.detach(&[sample::output_id(1)]).await;
 
     plan.forget_calls();
-    plan.fail_at(apply.unwrap(), lunora_testkit::fault::Fault::Before);
+    plan.fail_at(apply.unwrap(), Fault::Before);
     world
         .service
         .start(&sample::destination_id(1))
