@@ -247,3 +247,219 @@ impl Director {
         is_there.then_some((it.number, pin.kept))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU8;
+
+    use super::*;
+
+    const RULES: Failover = Failover {
+        fail_back_after: Duration::from_secs(10),
+        fail_backs_per_hour: 2,
+        hold: Duration::from_secs(20),
+    };
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn source(n: u64) -> Origin {
+        Origin::Source(format!("src-{n}").parse().unwrap())
+    }
+
+    /// Feeds 1 and 2 of sources of these priorities, heard at these times and good since then.
+    struct World {
+        director: Director,
+        on_air: Option<u64>,
+        origins: Vec<Origin>,
+        feeds: Vec<(u64, u8, Duration, Duration, Duration)>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                director: Director::new(RULES),
+                on_air: None,
+                origins: (0..10).map(source).collect(),
+                feeds: Vec::new(),
+            }
+        }
+
+        fn feed(&mut self, number: u64, priority: u8, heard: u64, good_since: u64) {
+            self.feeds.retain(|feed| feed.0 != number);
+            self.feeds
+                .push((number, priority, ms(heard), ms(good_since), Duration::ZERO));
+        }
+
+        fn gap(&mut self, number: u64, gap: u64) {
+            let feed = self.feeds.iter_mut().find(|feed| feed.0 == number);
+            feed.unwrap().4 = ms(gap);
+        }
+
+        fn choose(&self, now: u64) -> Option<(u64, SwitchReason)> {
+            let candidates = self.feeds.iter().map(|feed| Candidate {
+                number: feed.0,
+                origin: &self.origins[usize::try_from(feed.0).unwrap()],
+                priority: Priority(NonZeroU8::new(feed.1).unwrap()),
+                heard: feed.2,
+                good_since: feed.3,
+                gap: feed.4,
+            });
+            let candidates: Vec<_> = candidates.collect();
+            let choice = self.director.choose(self.on_air, &candidates, ms(now));
+            choice.map(|choice| (choice.number, choice.reason))
+        }
+
+        /// Takes what is chosen, if anything is.
+        fn switch(&mut self, now: u64) -> Option<u64> {
+            let (number, reason) = self.choose(now)?;
+            let origin = self.origins[usize::try_from(number).unwrap()].clone();
+            self.director.switched(&origin, reason, ms(now));
+            self.on_air = Some(number);
+            Some(number)
+        }
+
+        fn pin(&mut self, number: Option<u64>) {
+            let origin = number.map(|number| source(number));
+            self.director.pin(origin);
+        }
+    }
+
+    #[test]
+    fn the_lowest_priority_of_those_that_send_comes_first() {
+        let mut world = World::new();
+        world.feed(1, 3, 1_000, 1_000);
+        world.feed(2, 2, 1_000, 900);
+        world.feed(3, 1, 400, 0);
+
+        assert_eq!(world.choose(1_010), Some((2, SwitchReason::Vacant)));
+    }
+
+    #[test]
+    fn rule_28_silence_is_decided_on_within_half_a_second_and_not_before_400_ms() {
+        let mut world = World::new();
+        world.on_air = Some(1);
+        for now in (10_000..=10_600).step_by(10) {
+            // The first one sent its last at 10 000; the other goes on.
+            world.feed(1, 1, 10_000, 0);
+            world.feed(2, 2, now, 0);
+            let expected = (10_400 <= now).then(|| (2, SwitchReason::Silent(ms(now - 10_000))));
+            assert_eq!(world.choose(now), expected, "at {now}");
+        }
+    }
+
+    #[test]
+    fn what_has_ended_is_left_at_once() {
+        let mut world = World::new();
+        world.on_air = Some(1);
+        world.director.ended();
+        // It came just now, and there is nothing else.
+        world.feed(2, 2, 9_990, 9_990);
+
+        assert_eq!(world.choose(10_000), Some((2, SwitchReason::Ended)));
+    }
+
+    #[test]
+    fn a_silence_of_all_switches_nothing() {
+        let mut world = World::new();
+        world.on_air = Some(1);
+        world.feed(1, 1, 10_000, 0);
+        world.feed(2, 2, 10_040, 0);
+
+        // The machine stood still for a second, and what waits was not read yet.
+        assert_eq!(world.choose(11_000), None);
+        // Then one is read before the other.
+        world.feed(2, 2, 11_010, 11_010);
+        assert_eq!(world.choose(11_020), None, "it may come any moment");
+        world.feed(2, 2, 12_040, 11_010);
+        assert!(world.choose(12_050).is_some(), "it did not");
+    }
+
+    #[test]
+    fn one_that_is_known_to_have_gaps_is_given_half_as_much_more() {
+        let mut world = World::new();
+        world.on_air = Some(1);
+        world.feed(1, 1, 10_000, 9_000);
+        world.gap(1, 600);
+        for (now, is_left) in [(10_890, false), (10_900, true)] {
+            world.feed(2, 2, now, 0);
+            assert_eq!(world.choose(now).is_some(), is_left, "at {now}");
+        }
+        world.gap(1, 60_000);
+        for (now, is_left) in [(11_990, false), (12_000, true)] {
+            world.feed(2, 2, now, 0);
+            assert_eq!(world.choose(now).is_some(), is_left, "at {now}");
+        }
+    }
+
+    #[test]
+    fn rule_28_a_better_one_is_gone_back_to_after_ten_good_seconds_and_so_often_an_hour() {
+        let mut world = World::new();
+        let mut now = 0;
+        let mut backs = Vec::new();
+        // The better one comes, is good for 15 s, and goes; for two hours.
+        for _ in 0..360 {
+            let begun = now;
+            world.feed(2, 2, now, 0);
+            for _ in 0..150 {
+                now += 100;
+                world.feed(1, 1, now, begun);
+                world.feed(2, 2, now, 0);
+                if world.switch(now) == Some(1) && 0 < begun {
+                    assert!(10_000 <= now - begun);
+                    backs.push(now);
+                }
+            }
+            world.feeds.retain(|feed| feed.0 != 1);
+            world.director.ended();
+            now += 5_000;
+            world.feed(2, 2, now, 0);
+            world.switch(now);
+            assert_eq!(world.on_air, Some(2), "what is lost is left, however often");
+        }
+        assert_eq!(backs.len(), 4, "{backs:?}");
+    }
+
+    #[test]
+    fn rule_28_a_pin_holds_against_better_ones_and_not_against_its_own_loss() {
+        let mut world = World::new();
+        world.feed(1, 1, 10_000, 0);
+        world.feed(2, 2, 10_000, 9_950);
+        world.on_air = Some(1);
+
+        world.pin(Some(2));
+        assert_eq!(world.choose(10_010), Some((2, SwitchReason::Pinned)));
+        world.switch(10_010);
+        world.feed(1, 1, 60_000, 0);
+        world.feed(2, 2, 60_000, 9_950);
+        assert_eq!(world.choose(60_010), None, "the better one has to wait");
+
+        // It falls silent: the other takes over, and gives back once it is steady.
+        world.feed(1, 1, 60_500, 0);
+        assert_eq!(world.switch(60_500), Some(1));
+        for (now, is_back) in [(61_100, false), (62_090, false), (62_100, true)] {
+            world.feed(1, 1, now, 0);
+            world.feed(2, 2, now, 61_100);
+            let expected = is_back.then_some((2, SwitchReason::PinnedIsBack));
+            assert_eq!(world.choose(now), expected, "at {now}");
+        }
+        world.switch(62_100);
+        world.pin(None);
+        let (better, _) = world.choose(62_110).unwrap();
+        assert_eq!(better, 1, "released");
+    }
+
+    #[test]
+    fn the_encoder_of_the_relay_goes_before_sources_of_its_priority() {
+        let mut world = World::new();
+        world.origins[2] = Origin::Encoder;
+        world.feed(1, 1, 20_000, 0);
+        world.feed(2, 1, 20_000, 0);
+        world.on_air = Some(1);
+
+        assert_eq!(world.choose(20_010).map(|it| it.0), Some(2));
+        world.on_air = Some(2);
+        assert_eq!(world.choose(20_010), None);
+    }
+}

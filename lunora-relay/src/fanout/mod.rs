@@ -21,6 +21,8 @@ mod director;
 mod entrant;
 mod feed;
 mod hub;
+#[cfg(test)]
+mod hub_tests;
 mod lane;
 mod meter;
 mod packet;

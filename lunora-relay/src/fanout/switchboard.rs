@@ -24,7 +24,7 @@ use crate::{
 
 /// Audio that waits for a picture to go out with waits no longer, in milliseconds.
 pub(super) const FLUSH_EVERY: u64 = 50;
-/// With nothing on air, how long the chosen one is waited for before any other may begin.
+/// With nothing going out, how long the chosen one is waited for before any other may begin.
 const CHOSEN_FIRST: Duration = Duration::from_secs(1);
 /// With nothing on air, how long one that sends is given to bring something to begin with.
 const VACANT_MAX: Duration = Duration::from_secs(5);
@@ -148,9 +148,14 @@ impl Switchboard {
             });
         }
         let choice = self.decide(now)?;
-        let vacant = self.vacant.as_ref();
-        let any = vacant.is_some_and(|(_, since)| CHOSEN_FIRST < now.saturating_sub(*since));
-        (choice.number == number || any).then_some(Choice { number, ..choice })
+        let is_for_any = match choice.reason {
+            SwitchReason::Vacant | SwitchReason::Ended | SwitchReason::Silent(_) => {
+                let waits = self.decided.map(|(_, since)| now.saturating_sub(since));
+                waits.is_some_and(|waits| CHOSEN_FIRST < waits) && self.on_air != Some(number)
+            }
+            _ => false,
+        };
+        (choice.number == number || is_for_any).then_some(Choice { number, ..choice })
     }
 
     /// Ends a feed.
