@@ -6,6 +6,7 @@
 
 mod api;
 mod sink;
+mod srt;
 mod studio;
 
 mod canary;
