@@ -20,7 +20,7 @@ use lunora_testkit::clock::VirtualClock;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    DialPolicy, Idle, Relay, RelayConfig, RelayRouter, Resolver,
+    DialPolicy, Failover, Idle, Relay, RelayConfig, RelayRouter, Resolver,
     lock::lock,
     sink::{Behaviour, Identity, Sink, SinkConfig},
 };
@@ -88,6 +88,9 @@ impl Stage {
         let config = RelayConfig {
             ingest: None,
             idle: Idle::Demo,
+            failover: Failover::default(),
+            hls: None,
+            srt: None,
             outputs_max: 200,
             policy: DialPolicy::Local,
             resolver: Arc::clone(&book) as _,

@@ -105,6 +105,8 @@ impl World {
                 publish_key: "entry-sources".into(),
             }),
             idle: Idle::Nothing,
+            hls: None,
+            srt: None,
             failover: Failover {
                 fail_back_after: FAIL_BACK_AFTER,
                 fail_backs_per_hour: 100,

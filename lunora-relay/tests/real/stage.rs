@@ -80,6 +80,7 @@ impl Stage {
                 library,
             }),
             idle: Idle::Nothing,
+            hls: None,
             failover: Failover::default(),
             outputs_max: 10,
             policy: DialPolicy::Local,

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
+mod browser;
 mod sink;
 mod srt;
 mod studio;
@@ -13,6 +14,7 @@ mod canary;
 mod complaints;
 mod encoder;
 mod faults;
+mod hls;
 mod isolation;
 mod push;
 mod restart;
