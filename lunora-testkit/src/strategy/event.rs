@@ -1,7 +1,7 @@
-use lunora_core::domain::{EventKind, NewEvent, ProgramKind, Severity, StatusKind};
+use lunora_core::domain::{EventKind, NewEvent, ProgramKind, Severity, StatusKind, SwitchCause};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{destination_id, destination_name, fault, label, time};
+use super::{destination_id, destination_name, fault, label, leg, time};
 
 /// Any event.
 pub fn new_event() -> impl Strategy<Value = NewEvent> {
@@ -22,6 +22,7 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
         EventKind::DestinationRetried,
         EventKind::KeyAdopted,
         EventKind::ReconcileResumed,
+        EventKind::FailoverReleased,
         EventKind::Unknown,
     ];
     let programs = [
@@ -40,8 +41,20 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
         (0..1000_usize, 0..1000_usize)
             .prop_map(|(outputs, of)| EventKind::MassDetachHeld { outputs, of }),
         time().prop_map(|until| EventKind::ReconcilePaused { until }),
+        failed_over(),
+        leg().prop_map(|leg| EventKind::FailoverPinned { leg }),
         select(programs.to_vec()).prop_map(|program| EventKind::ProgramChanged { program }),
     ]
+}
+
+fn failed_over() -> impl Strategy<Value = EventKind> {
+    let cause = select(vec![SwitchCause::Manual, SwitchCause::Automatic]);
+    (leg(), cause, label()).prop_map(|(to, cause, reason)| EventKind::DestinationFailedOver {
+        from: to.other(),
+        to,
+        cause,
+        reason,
+    })
 }
 
 fn status_changed() -> impl Strategy<Value = EventKind> {
