@@ -5,7 +5,9 @@
 mod adopt;
 mod destinations;
 mod failover;
+mod failover_crash;
 mod failover_policy;
+mod foresee;
 mod handover;
 mod lease;
 mod others;
