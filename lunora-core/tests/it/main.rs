@@ -14,6 +14,7 @@ mod others;
 mod plan;
 mod preflight;
 mod reconciler;
+mod source_health;
 mod source_sweep;
 mod sources;
 mod status;
