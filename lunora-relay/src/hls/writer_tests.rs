@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use lunora_core::domain::Priority;
 use lunora_testkit::clock::ManualClock;
 
 use super::{
@@ -21,7 +22,9 @@ use super::{
     tests::{frames, only, stream},
 };
 use crate::{
-    fanout::{Hub, Place, TapLimits},
+    air::Origin,
+    config::Failover,
+    fanout::{Hub, TapLimits},
     news::News,
     wire::message::{Message, MessageKind},
 };
@@ -79,7 +82,12 @@ impl World {
     fn on(shelf: Box<dyn Shelf>, limits: TapLimits) -> Self {
         let clock = Arc::new(ManualClock::default());
         let news = News::new();
-        let hub = Hub::new(false, Arc::clone(&clock) as _, news.clone());
+        let hub = Hub::new(
+            false,
+            Failover::default(),
+            Arc::clone(&clock) as _,
+            news.clone(),
+        );
         // Nothing leaves the playlist in these tests.
         let config = HlsConfig {
             listed: 1_000,
@@ -106,7 +114,10 @@ impl World {
 
     /// An encoder comes, sends all that, and leaves.
     fn send(&self, messages: &[Message]) {
-        let mut feed = self.hub.feed(Place::Encoder, Vec::new()).unwrap();
+        let mut feed = self
+            .hub
+            .feed(Origin::Encoder, Priority::PRIMARY, Vec::new())
+            .unwrap();
         for message in messages {
             feed.send(message.clone()).unwrap();
         }
@@ -194,11 +205,16 @@ async fn a_disk_that_was_full_is_a_break_in_the_list_and_it_goes_on_by_itself() 
             Ok(())
         }
     });
-    let mut feed = world.hub.feed(Place::Encoder, Vec::new()).unwrap();
+    let mut feed = world
+        .hub
+        .feed(Origin::Encoder, Priority::PRIMARY, Vec::new())
+        .unwrap();
     let messages = stream(5);
     let (first, rest) = messages.split_at(messages.len() / 3);
 
-    first.iter().for_each(|it| feed.send(it.clone()).unwrap());
+    first.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     while tries.load(Relaxed) < 6 || world.hls.state().fault.is_none() {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -206,7 +222,9 @@ async fn a_disk_that_was_full_is_a_break_in_the_list_and_it_goes_on_by_itself() 
     assert_eq!(fault.reason, HlsTrouble::DiskFull);
     assert!(fault.text.contains("make room"), "{}", fault.text);
     assert_eq!(world.hls.state().since, None);
-    rest.iter().for_each(|it| feed.send(it.clone()).unwrap());
+    rest.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     drop(feed);
     world.hls.stop().await;
 
@@ -250,10 +268,15 @@ async fn a_disk_that_stands_still_holds_nothing_up_and_costs_what_did_not_fit() 
     );
     let messages = stream(20);
     let (first, rest) = messages.split_at(messages.len() / 2);
-    let mut feed = world.hub.feed(Place::Encoder, Vec::new()).unwrap();
+    let mut feed = world
+        .hub
+        .feed(Origin::Encoder, Priority::PRIMARY, Vec::new())
+        .unwrap();
 
     // Nothing is ever written, and all of this returns.
-    first.iter().for_each(|it| feed.send(it.clone()).unwrap());
+    first.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     let state = world.hls.state();
     assert_eq!(state.segments_made, 0);
     assert_eq!(state.fault.unwrap().reason, HlsTrouble::TooSlow);
@@ -262,7 +285,9 @@ async fn a_disk_that_stands_still_holds_nothing_up_and_costs_what_did_not_fit() 
     world.until_made(5);
     // At a pace that this reader keeps up with.
     for some in rest[..1_000].chunks(10) {
-        some.iter().for_each(|it| feed.send(it.clone()).unwrap());
+        some.iter().for_each(|it| {
+            feed.send(it.clone()).unwrap();
+        });
         std::thread::sleep(Duration::from_millis(5));
     }
     drop(feed);
@@ -283,14 +308,21 @@ async fn a_folder_that_vanishes_is_made_again_and_nothing_is_listed_that_went_wi
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("hls");
     let world = World::in_folder(&path);
-    let mut feed = world.hub.feed(Place::Encoder, Vec::new()).unwrap();
+    let mut feed = world
+        .hub
+        .feed(Origin::Encoder, Priority::PRIMARY, Vec::new())
+        .unwrap();
     let messages = stream(6);
     let (first, rest) = messages.split_at(messages.len() / 2);
-    first.iter().for_each(|it| feed.send(it.clone()).unwrap());
+    first.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     world.until_made(11);
 
     fs::remove_dir_all(&path).unwrap();
-    rest.iter().for_each(|it| feed.send(it.clone()).unwrap());
+    rest.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     drop(feed);
     world.hls.stop().await;
 
@@ -312,10 +344,15 @@ async fn a_file_in_the_place_of_the_folder_is_told_and_waited_out() {
     let path = place.path().join("hls");
     fs::write(&path, "in the way").unwrap();
     let world = World::in_folder(&path);
-    let mut feed = world.hub.feed(Place::Encoder, Vec::new()).unwrap();
+    let mut feed = world
+        .hub
+        .feed(Origin::Encoder, Priority::PRIMARY, Vec::new())
+        .unwrap();
     let messages = stream(4);
     let (first, rest) = messages.split_at(messages.len() / 2);
-    first.iter().for_each(|it| feed.send(it.clone()).unwrap());
+    first.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     while world.hls.state().fault.is_none() {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -323,7 +360,9 @@ async fn a_file_in_the_place_of_the_folder_is_told_and_waited_out() {
     assert_eq!(fault.reason, HlsTrouble::Folder, "{fault:?}");
 
     fs::remove_file(&path).unwrap();
-    rest.iter().for_each(|it| feed.send(it.clone()).unwrap());
+    rest.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     drop(feed);
     world.hls.stop().await;
 

@@ -20,7 +20,7 @@ use lunora_testkit::clock::VirtualClock;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    DialPolicy, Idle, Relay, RelayConfig, RelayRouter, Resolver,
+    DialPolicy, Failover, Idle, Relay, RelayConfig, RelayRouter, Resolver,
     lock::lock,
     sink::{Behaviour, Identity, Sink, SinkConfig},
 };
@@ -87,7 +87,10 @@ impl Stage {
         let book = Arc::<Book>::default();
         let config = RelayConfig {
             ingest: None,
+            srt: None,
             idle: Idle::Demo,
+            failover: Failover::default(),
+            hls: None,
             outputs_max: 200,
             policy: DialPolicy::Local,
             resolver: Arc::clone(&book) as _,

@@ -104,12 +104,14 @@ impl World {
                 address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
                 publish_key: "entry-sources".into(),
             }),
+            srt: None,
             idle: Idle::Nothing,
             failover: Failover {
                 fail_back_after: FAIL_BACK_AFTER,
                 fail_backs_per_hour: 100,
                 ..Failover::default()
             },
+            hls: None,
             outputs_max: 10,
             policy: DialPolicy::Local,
             resolver: Arc::new(SystemResolver),
