@@ -321,7 +321,7 @@ mod tests {
         }
 
         fn pin(&mut self, number: Option<u64>) {
-            let origin = number.map(|number| source(number));
+            let origin = number.map(source);
             self.director.pin(origin);
         }
     }

@@ -193,7 +193,7 @@ fn sound(codec: Codec, record: &[u8]) -> (Option<u32>, Option<u8>) {
     }
 }
 
-/// An AudioSpecificConfig: the object type, the rate and the channels.
+/// An `AudioSpecificConfig`: the object type, the rate and the channels.
 fn aac(record: &[u8]) -> (Option<u32>, Option<u8>) {
     const RATES: [u32; 13] = [
         96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,

@@ -104,6 +104,7 @@ impl World {
                 address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
                 publish_key: "entry-sources".into(),
             }),
+            srt: None,
             idle: Idle::Nothing,
             hls: None,
             srt: None,
@@ -112,6 +113,7 @@ impl World {
                 fail_backs_per_hour: 100,
                 ..Failover::default()
             },
+            hls: None,
             outputs_max: 10,
             policy: DialPolicy::Local,
             resolver: Arc::new(SystemResolver),
