@@ -7,20 +7,20 @@ use std::{
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post, put},
 };
 use jiff::Timestamp;
 use lunora_core::{
     domain::{DestinationId, HashKey},
     port::{DestinationProbe, IdSource, IdempotencyKey, PortError},
-    service::{Destinations, Entry, Ports, Reconciler, Snapshot, Sources},
+    service::{Destinations, Entry, Failover, Ports, Reconciler, Snapshot, Sources},
 };
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Access, ProgramMonitor, access, body, destinations, events, fallback, health, idempotency,
-    problem::Problem, reconcile, request_log, sources, streaming_status,
+    Access, ProgramMonitor, access, body, destinations, dry_run, events, fallback, health,
+    idempotency, problem::Problem, reconcile, request_log, sources, streaming_status,
 };
 
 /// What the API is made of.
@@ -30,6 +30,8 @@ pub struct ApiParts {
     pub destinations: Destinations,
     /// Makes it so, and tells how it fares.
     pub reconciler: Arc<Reconciler>,
+    /// Decides which leg is used, and says why.
+    pub failover: Arc<Failover>,
     /// What both work over.
     pub ports: Ports,
     /// Hashes requests, so that a repeated one is known.
@@ -120,6 +122,11 @@ impl Api {
                 post(destinations::retry::retry),
             )
             .route(
+                "/api/destinations/{id}/failover",
+                post(destinations::failover::fail_over),
+            )
+            .route("/api/destinations/{id}/why", get(destinations::why::why))
+            .route(
                 "/api/destinations/{id}/test",
                 post(destinations::test::test),
             )
@@ -153,6 +160,7 @@ impl Api {
         // The last layer sees a request first.
         routes
             .layer(from_fn_with_state(self.clone(), idempotency::answer_once))
+            .layer(from_fn(dry_run::guard))
             .layer(DefaultBodyLimit::max(body::LEN_MAX))
             .layer(from_fn_with_state(self.clone(), access::guard))
             .layer(from_fn_with_state(self.clone(), request_log::trace))

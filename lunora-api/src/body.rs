@@ -274,6 +274,7 @@ mod tests {
             ("enabled", json!(CANARY)),
             ("start", json!(1)),
             ("failover_enabled", json!(null)),
+            ("backup_mode", json!(CANARY)),
         ] {
             let mut body = custom("one");
             body[field] = value;

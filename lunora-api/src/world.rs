@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE},
     response::Response,
 };
-use lunora_core::domain::ProgramKind;
+use lunora_core::{domain::ProgramKind, plan::failover::Limits, service::Failover};
 use lunora_testkit::{
     clock::Sequence, fault::FaultPlan, memory::MemoryDestinationProbe, sample,
     source_world::SourceWorld, world,
@@ -88,6 +88,10 @@ impl World {
         let mut parts = ApiParts {
             destinations: core.service.clone(),
             reconciler: Arc::clone(&core.reconciler),
+            failover: Arc::new(Failover::new(
+                Arc::clone(&core.reconciler),
+                Limits::default(),
+            )),
             ports: core.ports.clone(),
             hash_key: sample::hash_key(),
             ids: Arc::new(Sequence::default()),

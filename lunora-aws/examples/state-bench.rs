@@ -42,7 +42,7 @@ use lunora_core::{
 };
 use lunora_testkit::{
     clock::ManualClock,
-    memory::{MemoryOutputRouter, MemorySecretStore},
+    memory::{MemoryFailoverRepo, MemoryOutputRouter, MemorySecretStore},
     sample,
 };
 use tokio::time::Instant;
@@ -281,6 +281,7 @@ impl Bench {
                 self.client.clone(),
                 control.clone(),
             )),
+            failovers: Arc::new(MemoryFailoverRepo::default()),
             clock: Arc::new(clock.clone()),
         };
         let reconciler = Reconciler::new(ports, OutputType::MediaConnect, sample::hash_key());

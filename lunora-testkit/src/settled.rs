@@ -8,7 +8,7 @@ use std::{
 
 use lunora_core::{
     domain::{DestinationId, Fingerprint, OutputId, OutputType, SecretName, Switch},
-    plan::{Wish, wish},
+    plan::wish,
     port::{DestinationRepo, RepoExt, SecretStore, Which},
     service::{Cause, Reconciler, Scope},
 };
@@ -73,11 +73,8 @@ impl Scene<'_> {
         let mut wanted = BTreeMap::new();
         for row in self.destinations.list_all().await.unwrap() {
             let wish = wish(&row.value, &OutputType::Relay, &sample::hash_key());
-            if let Wish::Output(output) = wish
-                && output.switch == Switch::On
-            {
-                wanted.insert(output.id, output.fingerprint);
-            }
+            let on = wish.outputs().filter(|it| it.switch == Switch::On);
+            wanted.extend(on.map(|it| (it.id.clone(), it.fingerprint)));
         }
         let on = self.router.specs().into_iter();
         let on = on.filter(|spec| spec.switch == Switch::On);

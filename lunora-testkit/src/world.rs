@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use lunora_core::{
     domain::{
-        Destination, DestinationId, EventKind, EventSeq, Leg, OutputId, OutputType, Status, Switch,
+        BackupMode, Destination, DestinationId, EventKind, EventSeq, Leg, OutputId, OutputType,
+        Status, Switch,
     },
     port::{EventLog as _, History, Repo as _, RouterCapabilities},
     service::{
@@ -17,8 +18,8 @@ use crate::{
     clock::{ManualClock, Sequence},
     fault::{FaultPlan, Faulty},
     memory::{
-        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryOutputRouter,
-        MemorySecretStore,
+        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryFailoverRepo,
+        MemoryOutputRouter, MemorySecretStore,
     },
     sample,
 };
@@ -37,6 +38,8 @@ pub struct World {
     pub events: MemoryEventLog,
     /// Removals, the pause, idempotency keys.
     pub control: MemoryControlStore,
+    /// Which legs are used, and why.
+    pub failovers: MemoryFailoverRepo,
     /// The time, which stands until it is moved.
     pub clock: ManualClock,
     /// The ports that the services were given.
@@ -83,12 +86,14 @@ impl World {
         let router = MemoryOutputRouter::new(capabilities).with_clock(clock.clone());
         let events = MemoryEventLog::default();
         let control = MemoryControlStore::default();
+        let failovers = MemoryFailoverRepo::default();
         let ports = Ports {
             destinations: Arc::new(Faulty::new(destinations.clone(), plan)),
             secrets: Arc::new(Faulty::new(secrets.clone(), plan)),
             router: Arc::new(Faulty::new(router.clone(), plan)),
             events: Arc::new(Faulty::new(events.clone(), plan)),
             control: Arc::new(Faulty::new(control.clone(), plan)),
+            failovers: Arc::new(Faulty::new(failovers.clone(), plan)),
             clock: Arc::new(clock.clone()),
         };
         let reconciler = worker(&ports);
@@ -100,6 +105,7 @@ impl World {
             router,
             events,
             control,
+            failovers,
             clock,
             ports,
             reconciler,
@@ -200,6 +206,7 @@ pub fn new_destination(n: u64, start: Start) -> NewDestination {
         preset_id: None,
         enabled: true,
         failover_enabled: false,
+        backup_mode: BackupMode::default(),
         start,
     }
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use lunora_core::{
     domain::{
-        Destination, DestinationId, DestinationName, Endpoint, Leg, OutputType, Platform, PresetId,
-        PushUrl, SecretRef, Wanted,
+        BackupMode, Destination, DestinationId, DestinationName, Endpoint, Leg, OutputType,
+        Platform, PresetId, PushUrl, SecretRef, Wanted,
     },
     port::{Revision, Versioned},
 };
@@ -67,6 +67,8 @@ struct StoredDestination {
     primary: Option<StoredEndpoint>,
     backup: Option<StoredEndpoint>,
     failover_enabled: bool,
+    #[serde(default)]
+    backup_mode: BackupMode,
     active_leg: Leg,
     generation: u64,
     started_at: Option<Timestamp>,
@@ -94,6 +96,7 @@ impl From<Destination> for StoredDestination {
             primary: it.primary.map(StoredEndpoint::from),
             backup: it.backup.map(StoredEndpoint::from),
             failover_enabled: it.failover_enabled,
+            backup_mode: it.backup_mode,
             active_leg: it.active_leg,
             generation: it.generation,
             started_at: it.started_at,
@@ -116,6 +119,7 @@ impl From<StoredDestination> for Destination {
             primary: it.primary.map(Endpoint::from),
             backup: it.backup.map(Endpoint::from),
             failover_enabled: it.failover_enabled,
+            backup_mode: it.backup_mode,
             active_leg: it.active_leg,
             generation: it.generation,
             started_at: it.started_at,

@@ -6,8 +6,9 @@ use lunora_api::{Access, Api, ApiParts, Service};
 use lunora_core::{
     ExposeSecret, SecretString,
     domain::OutputType,
+    plan::failover::Limits as FailoverLimits,
     port::{Clock, IdSource, PortError},
-    service::{Destinations, Ports, Reconciler},
+    service::{Destinations, Failover, Ports, Reconciler},
 };
 use lunora_relay::{DialPolicy, Idle, Ingest, Relay, RelayConfig, StartError, SystemResolver};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -107,6 +108,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let ports = Ports {
         destinations: store.destinations(),
         secrets: store.secrets(),
+        failovers: store.failovers(),
         router: Arc::new(relay.router()),
         events: store.events(),
         control: store.control(),
@@ -119,9 +121,12 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     }
     let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
     let destinations = Destinations::new(ports.clone(), Arc::clone(&ids), Arc::clone(&reconciler));
+    let failover = Failover::new(Arc::clone(&reconciler), FailoverLimits::default());
+    let failover = Arc::new(failover);
     let api = Api::new(ApiParts {
         destinations,
         reconciler: Arc::clone(&reconciler),
+        failover: Arc::clone(&failover),
         ports: ports.clone(),
         hash_key: store.hash_key(),
         ids,
@@ -139,6 +144,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(worker::log(Arc::clone(&ports.events)));
     tasks.spawn(worker::make_passes(Arc::clone(&reconciler), ports.clone()));
+    tasks.spawn(worker::fail_over(Arc::clone(&relay), failover));
     // It ends by itself only if the relay does.
     let mut watch = tokio::spawn(worker::watch(Arc::clone(&relay), reconciler, ports));
 

@@ -6,10 +6,10 @@ use lunora_api::{Program, ProgramMonitor};
 use lunora_core::{
     domain::{EventKind, EventSeq, NewEvent, ProgramKind},
     port::EventLog,
-    service::{Cause, Ports, Reconciler, Scope},
+    service::{Cause, Failover, Ports, Reconciler, Scope},
 };
 use lunora_relay::{OnAir, Relay};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::terminal::why;
 
@@ -17,6 +17,8 @@ use crate::terminal::why;
 const PASS_EVERY: Duration = Duration::from_secs(10);
 /// How long idempotency keys are kept (rule 2).
 const CLAIMS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// How often it is decided which legs are used, though nothing changed.
+const TICK_EVERY: Duration = Duration::from_secs(1);
 /// How long changes of the relay are gathered, so that a flapping far end costs no look each time.
 const GATHER: Duration = Duration::from_millis(50);
 
@@ -68,6 +70,21 @@ pub(crate) async fn watch(relay: Arc<Relay>, reconciler: Arc<Reconciler>, ports:
             tracing::warn!(error = why(&error), "a look at the destinations failed");
         }
         if changes.changed().await.is_err() {
+            return;
+        }
+        tokio::time::sleep(GATHER).await;
+    }
+}
+
+/// Fails destinations over, whenever an output changed and once a second, until the relay is gone.
+pub(crate) async fn fail_over(relay: Arc<Relay>, failover: Arc<Failover>) {
+    let mut changes = relay.changes();
+    loop {
+        if let Err(error) = failover.tick().await {
+            let error = why(&error);
+            tracing::warn!(error, "failover is decided later");
+        }
+        if let Ok(Err(_)) = timeout(TICK_EVERY, changes.changed()).await {
             return;
         }
         tokio::time::sleep(GATHER).await;

@@ -24,6 +24,7 @@ pub(crate) struct DestinationBody {
     backup_rtmp_url: Field,
     backup_stream_key: Field,
     failover_enabled: Field,
+    backup_mode: Field,
 }
 
 impl DestinationBody {
@@ -47,6 +48,10 @@ impl DestinationBody {
                 .failover_enabled
                 .flag("failover_enabled")?
                 .unwrap_or(false),
+            backup_mode: self
+                .backup_mode
+                .required("backup_mode")?
+                .unwrap_or_default(),
             start: match self.start.flag("start")? {
                 Some(true) => Start::Now,
                 Some(false) | None => Start::Later,
@@ -63,6 +68,7 @@ impl DestinationBody {
             preset_id: self.preset_id.value("preset_id")?,
             enabled: self.enabled.flag("enabled")?,
             failover_enabled: self.failover_enabled.flag("failover_enabled")?,
+            backup_mode: self.backup_mode.required("backup_mode")?,
         })
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod create;
+pub(crate) mod failover;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod path;
@@ -13,3 +14,4 @@ mod switched;
 pub(crate) mod test;
 pub(crate) mod update;
 pub(crate) mod view;
+pub(crate) mod why;

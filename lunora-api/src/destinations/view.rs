@@ -4,9 +4,9 @@ use axum::{
 };
 use lunora_core::{
     domain::{
-        Destination, DestinationId, DestinationName, Fault, FaultClass, FaultCode, FaultText, Leg,
-        MASK, OutputType, Platform, PresetId, Progress, PushUrl, Severity, Status, StatusKind,
-        Wanted,
+        BackupMode, Destination, DestinationId, DestinationName, Fault, FaultClass, FaultCode,
+        FaultText, Leg, MASK, OutputType, Platform, PresetId, Progress, PushUrl, Severity, Status,
+        StatusKind, Wanted,
     },
     service::Entry,
 };
@@ -31,6 +31,7 @@ pub(crate) struct DestinationView<'a> {
     backup_rtmp_url: Option<&'a PushUrl>,
     backup_stream_key: Option<&'static str>,
     failover_enabled: bool,
+    backup_mode: BackupMode,
     current_active_url: Leg,
     output_type: &'a OutputType,
     wanted: Wanted,
@@ -89,6 +90,7 @@ impl<'a> From<&'a Entry> for DestinationView<'a> {
             backup_rtmp_url: url(Leg::Backup),
             backup_stream_key: mask(Leg::Backup),
             failover_enabled: row.failover_enabled,
+            backup_mode: row.backup_mode,
             current_active_url: row.active_leg,
             output_type: &row.output_type,
             wanted: row.wanted,

@@ -15,7 +15,8 @@
 //! writes by hand: it needs a `wanted`.
 
 use lunora_core::domain::{
-    Destination, DestinationId, DestinationName, HashKey, Leg, OutputType, Platform, Wanted,
+    BackupMode, Destination, DestinationId, DestinationName, HashKey, Leg, OutputType, Platform,
+    Wanted,
 };
 
 use super::{
@@ -72,6 +73,7 @@ impl Row for Destination {
         Part::guarded(LegAttributes::OF_PRIMARY),
         Part::guarded(LegAttributes::OF_BACKUP),
         Part::guarded(&["failover_enabled"]),
+        Part::guarded(&["backup_mode"]),
         Part::guarded(&["current_active_url"]),
         Part::guarded(&["generation"]),
         Part::guarded(&["streaming_started_at"]),
@@ -104,6 +106,7 @@ impl Row for Destination {
             primary: leg(LegAttributes::PRIMARY)?,
             backup: leg(LegAttributes::BACKUP)?,
             failover_enabled: flag(item, "failover_enabled")?.unwrap_or(false),
+            backup_mode: backup_mode(item)?,
             active_leg: active_leg(item)?,
             generation: generation(item)?,
             started_at: time(item, "streaming_started_at"),
@@ -113,6 +116,9 @@ impl Row for Destination {
     }
 
     fn encode(&self, codec: &DestinationCodec) -> Item {
+        // A row that never had one stays without.
+        let hot = self.backup_mode == BackupMode::Hot;
+        let backup_mode = hot.then(|| from_text(self.backup_mode));
         let mut all = item([
             ("name", Some(from_text(&self.name))),
             ("platform", Some(from_text(&self.platform))),
@@ -124,6 +130,7 @@ impl Row for Destination {
                 "failover_enabled",
                 Some(AttributeValue::Bool(self.failover_enabled)),
             ),
+            ("backup_mode", backup_mode),
             ("current_active_url", Some(from_text(self.active_leg))),
             ("generation", Some(from_count(self.generation))),
             ("streaming_started_at", self.started_at.map(from_text)),
@@ -219,6 +226,17 @@ fn wanted(item: &Item, is_ours: bool) -> Result<Wanted, BadAttribute> {
         Some(AttributeValue::S(text)) if text == word(Wanted::Stopped) => Ok(Wanted::Stopped),
         Some(AttributeValue::S(text)) if text == word(Wanted::Running) => Ok(Wanted::Running),
         _ => Err(BadAttribute::new("wanted", "running or stopped")),
+    }
+}
+
+/// Whether a second output is to be on is not guessed.
+fn backup_mode(item: &Item) -> Result<BackupMode, BadAttribute> {
+    const NAME: &str = "backup_mode";
+    match words(item, NAME) {
+        None if there(item, NAME).is_none_or(AttributeValue::is_s) => Ok(BackupMode::Standby),
+        word => word
+            .and_then(|word| word.parse().ok())
+            .ok_or(BadAttribute::new(NAME, "standby or hot")),
     }
 }
 
@@ -366,6 +384,35 @@ mod tests {
             row.primary = Some(leg("rtmp://a.example/app"));
         });
         assert_eq!(read(&written(edits.unwrap(), &item)), Ok(value));
+    }
+
+    #[test]
+    fn a_row_without_a_backup_mode_is_standby_and_one_with_an_unknown_one_is_not_read() {
+        for missing in [&[][..], &[("backup_mode", NULL)], &[("backup_mode", s(""))]] {
+            let row = read(&ours(missing)).unwrap();
+            assert_eq!(row.backup_mode, BackupMode::Standby);
+        }
+        let row = read(&ours(&[("backup_mode", s("Hot"))])).unwrap();
+        assert_eq!(row.backup_mode, BackupMode::Hot);
+        for odd in [s("lukewarm"), AttributeValue::Bool(true)] {
+            assert_eq!(read(&ours(&[("backup_mode", odd)])), Err("backup_mode"));
+        }
+    }
+
+    #[test]
+    fn a_backup_mode_is_written_when_it_changes_and_to_no_row_that_never_had_one() {
+        let item = ours(&[]);
+        let (_, edits) = change(&item, |row| row.enabled = false);
+        assert!(!edits.unwrap().contains_key("backup_mode"));
+
+        let (value, edits) = change(&item, |row| row.backup_mode = BackupMode::Hot);
+        let edits = edits.unwrap();
+        assert_eq!(edits.keys().copied().collect::<Vec<_>>(), ["backup_mode"]);
+        let hot = written(edits, &item);
+        assert_eq!(read(&hot), Ok(value));
+
+        let (value, edits) = change(&hot, |row| row.backup_mode = BackupMode::Standby);
+        assert_eq!(read(&written(edits.unwrap(), &hot)), Ok(value));
     }
 
     #[test]

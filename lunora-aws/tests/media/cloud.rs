@@ -26,7 +26,7 @@ use lunora_aws::{
 use lunora_core::{
     ExposeSecret,
     domain::{Destination, DestinationId, Endpoint, Leg, OutputId, OutputType, SecretName, Switch},
-    plan::{Wish, WishedOutput, wish},
+    plan::wish,
     port::{
         Clock, DestinationRepo, Expect, History, OutputRouter, Page, PageRequest, PortError, Repo,
         RepoExt, Revision, SecretStore, Versioned, Which,
@@ -36,7 +36,10 @@ use lunora_core::{
 use lunora_testkit::{
     aws::{Modes, OutputStatus, SeenOutput, Simulator},
     clock::{Sequence, VirtualClock},
-    memory::{MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemorySecretStore},
+    memory::{
+        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryFailoverRepo,
+        MemorySecretStore,
+    },
     sample,
 };
 
@@ -56,6 +59,7 @@ pub(crate) struct Cloud {
     pub(crate) destinations: MemoryDestinationRepo,
     pub(crate) secrets: MemorySecretStore,
     pub(crate) control: MemoryControlStore,
+    failovers: MemoryFailoverRepo,
     pub(crate) events: MemoryEventLog,
     ids: Sequence,
 }
@@ -102,6 +106,7 @@ impl Cloud {
             // As the Parameter Store, which cannot forget one version.
             secrets: MemorySecretStore::with_history(History::Stays),
             control: MemoryControlStore::default(),
+            failovers: MemoryFailoverRepo::default(),
             events: MemoryEventLog::default(),
             ids: Sequence::default(),
         }
@@ -142,6 +147,7 @@ impl Cloud {
             router: Arc::clone(&router) as Arc<dyn OutputRouter>,
             events: Arc::new(self.events.clone()),
             control: Arc::new(self.control.clone()),
+            failovers: Arc::new(self.failovers.clone()),
             clock,
         };
         let reconciler =
@@ -260,14 +266,10 @@ impl Cloud {
         }
         for row in self.destinations.list_all().await.unwrap() {
             let wish = wish(&row.value, &OutputType::MediaConnect, &sample::hash_key());
-            let Wish::Output(WishedOutput {
-                id,
-                switch: Switch::On,
-                ..
-            }) = wish
-            else {
+            let Some(wished) = wish.outputs().find(|it| it.switch == Switch::On) else {
                 continue;
             };
+            let id = wished.id.clone();
             let endpoint = row.value.endpoint(id.leg).unwrap();
             let output = on.remove(&name_of(&id));
             let failed = pass.failed.iter().any(|it| it.output == id);

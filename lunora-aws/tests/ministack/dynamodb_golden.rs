@@ -633,6 +633,11 @@ fn unreadable() -> Vec<(&'static str, Item, &'static str)> {
             row(&[("failover_enabled", AttributeValue::L(vec![canary()]))]),
             "failover_enabled",
         ),
+        (
+            "dest_backup_mode",
+            row(&[("backup_mode", canary())]),
+            "backup_mode",
+        ),
     ]
 }
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use aws_config::{SdkConfig, retry::RetryConfig};
 use lunora_aws::{
-    dynamodb::{DynamoDbControlStore, DynamoDbDestinationRepo, DynamoDbEventLog, InlineSecrets},
+    dynamodb::{
+        DynamoDbControlStore, DynamoDbDestinationRepo, DynamoDbEventLog, DynamoDbFailoverRepo,
+        InlineSecrets,
+    },
     ssm::SsmSecretStore,
 };
 use lunora_core::{
@@ -87,7 +90,15 @@ fn ports(
             dynamodb.clone(),
             tables.control.clone(),
         )),
-        control: Arc::new(DynamoDbControlStore::new(dynamodb, tables.control.clone())),
+        control: Arc::new(DynamoDbControlStore::new(
+            dynamodb.clone(),
+            tables.control.clone(),
+        )),
+        failovers: Arc::new(DynamoDbFailoverRepo::new(
+            dynamodb,
+            tables.control.clone(),
+            sample::hash_key(),
+        )),
         clock,
     }
 }

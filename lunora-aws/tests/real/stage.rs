@@ -20,7 +20,9 @@ use lunora_aws::{
 };
 use lunora_core::{
     ExposeSecret, SecretString,
-    domain::{DestinationId, EventKind, EventSeq, Fault, OutputType, Progress, StatusKind},
+    domain::{
+        BackupMode, DestinationId, EventKind, EventSeq, Fault, OutputType, Progress, StatusKind,
+    },
     port::{Clock, EventLog, OutputRouter},
     service::{
         DestinationPatch, Destinations, Entry, LegEdit, NewDestination, Ports, Reconciler, Start,
@@ -30,7 +32,10 @@ use lunora_relay::{DialPolicy, Idle, Ingest, OnAir, Relay, RelayConfig, SystemRe
 use lunora_testkit::{
     aws::{Event, Modes, REGION, SeenOutput, Simulator, Timing},
     clock::Sequence,
-    memory::{MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemorySecretStore},
+    memory::{
+        MemoryControlStore, MemoryDestinationRepo, MemoryEventLog, MemoryFailoverRepo,
+        MemorySecretStore,
+    },
     real::{
         machine::{PATIENCE, look, until},
         media::{Clip, publish, size},
@@ -112,6 +117,7 @@ impl Stage {
             router: Arc::new(router),
             events: Arc::new(events.clone()),
             control: Arc::new(MemoryControlStore::default()),
+            failovers: Arc::new(MemoryFailoverRepo::default()),
             clock: Arc::clone(&clock),
         };
         let ours = OutputType::MediaConnect;
@@ -170,6 +176,7 @@ impl Stage {
             preset_id: None,
             enabled: true,
             failover_enabled: false,
+            backup_mode: BackupMode::Standby,
             start: Start::Now,
         };
         let changed = self.wait(self.service.create(id.clone(), new)).unwrap();

@@ -2,8 +2,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DestinationId, DestinationName, Leg, OutputType, Platform, PresetId, PushUrl, SecretName,
-    SecretRef,
+    BackupMode, DestinationId, DestinationName, Leg, OutputId, OutputType, Platform, PresetId,
+    PushUrl, SecretName, SecretRef,
 };
 
 /// Whether a destination is meant to be live.
@@ -61,6 +61,8 @@ pub struct Destination {
     pub backup: Option<Endpoint>,
     /// Whether the backup takes over by itself.
     pub failover_enabled: bool,
+    /// When the backup is pushed.
+    pub backup_mode: BackupMode,
     /// The leg in use.
     pub active_leg: Leg,
     /// Counts up with every change of what is wanted; the `ETag` (rule 17).
@@ -83,12 +85,48 @@ impl Destination {
         }
     }
 
+    /// The output of a leg.
+    #[must_use]
+    pub fn output(&self, leg: Leg) -> OutputId {
+        OutputId {
+            destination: self.id.clone(),
+            leg,
+        }
+    }
+
     /// The endpoint of a leg, to change it.
     pub const fn endpoint_mut(&mut self, leg: Leg) -> &mut Option<Endpoint> {
         match leg {
             Leg::Primary => &mut self.primary,
             Leg::Backup => &mut self.backup,
         }
+    }
+
+    /// The endpoint of a leg that has all that an output needs; else what is missing, and what
+    /// to do.
+    pub fn complete(&self, leg: Leg) -> Result<&Endpoint, &'static str> {
+        let missing = |of_primary, of_backup| match leg {
+            Leg::Primary => of_primary,
+            Leg::Backup => of_backup,
+        };
+        let endpoint = self.endpoint(leg).ok_or(missing(
+            "it has no push URL; set `rtmp_url`",
+            "its backup has no push URL; set `backup_rtmp_url`",
+        ))?;
+        if !endpoint.has_its_key() {
+            return Err(missing(
+                "it has no stream key; set `stream_key`",
+                "its backup has no stream key; set `backup_stream_key`",
+            ));
+        }
+        if endpoint.tail.is_none() && endpoint.url.hides_a_tail() {
+            // Without it, the key would go to another place than was meant.
+            return Err(missing(
+                "a part of its push URL is not known; set the whole `rtmp_url`",
+                "a part of its backup's push URL is not known; set the whole `backup_rtmp_url`",
+            ));
+        }
+        Ok(endpoint)
     }
 
     /// What it says about a secret of its own.

@@ -120,6 +120,11 @@ pub enum EventKind {
         /// Why, for people.
         reason: Label,
     },
+    /// The leg of a destination was chosen by hand, and stays until it is released (rule 28).
+    FailoverPinned {
+        /// Which.
+        leg: Leg,
+    },
     /// The leg of a destination is no longer pinned (rule 28).
     FailoverReleased,
     /// A source was created.

@@ -1,5 +1,6 @@
 //! Values that keep themselves valid.
 
+mod advice;
 mod channel;
 mod destination;
 mod digest;
@@ -27,6 +28,7 @@ mod status;
 mod token;
 pub(crate) mod word;
 
+pub use advice::Advice;
 pub use channel::{
     AttachmentName, Channel, ChannelClass, ChannelRefusal, ChannelState, Feed, FeedAddress,
     FeedAddressError, FeedChange, FeedLatency, FeedLatencyError, FeedReceipt, FeedStep,
@@ -37,7 +39,7 @@ pub use destination::{Destination, Endpoint, Wanted};
 pub use digest::{Digest, DigestError, HashKey};
 pub use edit::Edit;
 pub use event::{Event, EventKind, EventSeq, NewEvent, ProgramKind, SwitchCause};
-pub use failover::{FailoverHistory, Flip};
+pub use failover::{BackupMode, FailoverHistory, Flip};
 pub use fault::{Fault, FaultClass, FaultCode, FaultText};
 pub use finding::{Aspect, Check, Finding, Outcome};
 pub use id::{

@@ -79,3 +79,19 @@ name!(
     /// A short text for people: 1 to 120 characters, trimmed, on one line.
     Label
 );
+
+impl Label {
+    /// Makes one of any text: on one line, and cut at its longest. Of an empty text, a dash.
+    #[must_use]
+    pub fn cut(text: &str) -> Self {
+        let visible = |c: char| if c.is_control() { ' ' } else { c };
+        let text: String = text
+            .trim()
+            .chars()
+            .take(Self::LEN_MAX)
+            .map(visible)
+            .collect();
+        let text = text.trim();
+        Self(if text.is_empty() { "–" } else { text }.to_owned())
+    }
+}

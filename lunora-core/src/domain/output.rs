@@ -16,12 +16,32 @@ pub enum Leg {
     Backup,
 }
 
-impl fmt::Display for Leg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Leg {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Primary, Self::Backup];
+
+    /// The word in HTTP and events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Primary => "primary",
             Self::Backup => "backup",
-        })
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Primary => Self::Backup,
+            Self::Backup => Self::Primary,
+        }
+    }
+}
+
+impl fmt::Display for Leg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! [`wish`] says what outputs a destination wants; [`plan`] compares the wishes
 //! of all with what is observed and gives the steps between them; [`status`]
-//! says what a destination shows. [`source_health`] says how a source is found, and
-//! [`preflight`] whether a platform takes what comes in.
+//! says what a destination shows; [`failover`] says which leg, or which source, is used.
+//! [`source_health`] says how a source is found, and [`preflight`] whether a platform takes
+//! what comes in.
 
+pub mod failover;
 mod preflight;
 mod source_health;
 mod status;
@@ -15,4 +17,4 @@ pub use preflight::{Fit, Rule, Verdict, preflight};
 pub use source_health::{source_fingerprint, source_health};
 pub use status::{Delivery, Evidence, status};
 pub use steps::{DetachReason, Plan, Refusal, Step, plan};
-pub use wish::{Wish, WishedOutput, fingerprint, target_digest, wish};
+pub use wish::{LegWish, Share, Wish, WishedOutput, fingerprint, target_digest, wish};

@@ -19,6 +19,8 @@ pub struct Evidence<'a> {
     pub key_fault: Option<&'a Fault>,
     /// What was wrong last that no router knows of.
     pub last_fault: Option<&'a Fault>,
+    /// What was wrong last with the leg that is not in use.
+    pub other_leg: Option<&'a Fault>,
     /// Whose output it is.
     pub delivery: Delivery,
 }
@@ -40,7 +42,13 @@ pub fn status(destination: &Destination, evidence: Evidence<'_>) -> Status {
     let health = evidence.observed.map(|it| &it.health);
     let (kind, since, fault) = situation(destination, evidence);
     let of_router = health.and_then(|health| health.last_fault.as_ref());
-    let earlier = [of_router, evidence.last_fault].into_iter().flatten();
+    // Who is live by the backup is asked why: by what was wrong with the primary.
+    let of_primary = evidence
+        .other_leg
+        .filter(|_| kind == StatusKind::FailedOver);
+    let earlier = [of_router, evidence.last_fault, of_primary]
+        .into_iter()
+        .flatten();
     let last_fault = fault
         .clone()
         .or_else(|| earlier.max_by_key(|fault| fault.at).cloned());

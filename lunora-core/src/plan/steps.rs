@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::WishedOutput;
 use crate::{
     domain::{
-        DestinationId, Digest, FaultClass, FaultCode, FaultText, ObservedOutput, OutputId, Scheme,
-        Switch,
+        DestinationId, Digest, FaultClass, FaultCode, FaultText, Leg, ObservedOutput, OutputId,
+        Scheme, Switch,
     },
     port::{Parking, RouterCapabilities},
 };
@@ -103,6 +103,13 @@ impl Refusal {
             Self::Unsupported { scheme } => (
                 FaultCode::Invalid,
                 format!("this router cannot push by {scheme}"),
+            ),
+            Self::Duplicate { of } if of.leg == Leg::Backup => (
+                FaultCode::Invalid,
+                format!(
+                    "the backup of destination {} pushes to the same place with the same key",
+                    of.destination
+                ),
             ),
             Self::Duplicate { of } => (
                 FaultCode::Invalid,
@@ -208,7 +215,11 @@ pub fn plan(
         }
     }
 
-    parked.sort_by(by_age);
+    // Who is not in use goes first.
+    parked.sort_by(|one, other| {
+        let share = other.share.cmp(&one.share);
+        share.then_with(|| by_age(one, other))
+    });
     newcomers.sort_by(by_age);
     let room = |evicted: usize| {
         capabilities
@@ -239,8 +250,9 @@ pub fn plan(
     }
 }
 
+/// Those in use come first, then the older wish.
 fn by_age(one: &&WishedOutput, other: &&WishedOutput) -> std::cmp::Ordering {
-    (one.since, &one.id).cmp(&(other.since, &other.id))
+    (one.share, one.since, &one.id).cmp(&(other.share, other.since, &other.id))
 }
 
 /// Says which of the outputs that are wanted on may be, room aside.

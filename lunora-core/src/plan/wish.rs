@@ -2,8 +2,8 @@ use jiff::Timestamp;
 
 use super::Refusal;
 use crate::domain::{
-    Destination, Digest, Endpoint, Fingerprint, HashKey, OutputId, OutputType, Scheme, SecretRef,
-    Switch, Wanted,
+    BackupMode, Destination, Digest, Endpoint, Fingerprint, HashKey, Leg, OutputId, OutputType,
+    Scheme, SecretRef, Switch, Wanted,
 };
 
 /// An output that a destination wants to have, without its secrets.
@@ -19,8 +19,29 @@ pub struct WishedOutput {
     pub fingerprint: Fingerprint,
     /// Of what may not run twice.
     pub target: Digest,
+    /// Whether viewers depend on it.
+    pub share: Share,
     /// The older wish has the older right.
     pub since: Timestamp,
+}
+
+/// The share of an output in what a destination shows its viewers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Share {
+    /// It is the one in use.
+    Active,
+    /// It is pushed as well, so that it can take over at once (hot). What is short goes to
+    /// those in use first.
+    Spare,
+}
+
+/// What a destination wants of one of its legs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegWish {
+    /// This output.
+    Output(WishedOutput),
+    /// It is to run, and cannot as it is set up.
+    Impossible(OutputId, Refusal),
 }
 
 /// What a destination wants of the router.
@@ -28,52 +49,59 @@ pub struct WishedOutput {
 pub enum Wish {
     /// Its outputs are another system's: leave them alone (rule 13).
     Foreign,
-    /// No output at all.
-    Nothing,
-    /// This one.
-    Output(WishedOutput),
-    /// It wants to run, and cannot as it is set up.
-    Impossible(OutputId, Refusal),
+    /// These legs, the one in use first, and no other; none if it does not take part.
+    Ours(Vec<LegWish>),
 }
 
-/// Says what a destination wants of the router that delivers `ours` (rule 1).
+impl Wish {
+    /// The outputs that are wanted, on or off.
+    pub fn outputs(&self) -> impl Iterator<Item = &WishedOutput> {
+        let legs = match self {
+            Self::Foreign => &[][..],
+            Self::Ours(legs) => legs,
+        };
+        legs.iter().filter_map(|leg| match leg {
+            LegWish::Output(output) => Some(output),
+            LegWish::Impossible(..) => None,
+        })
+    }
+}
+
+/// Says what a destination wants of the router that delivers `ours` (rule 1): the leg in use,
+/// and the other one as well if its backup is hot and both are set up.
 #[must_use]
 pub fn wish(destination: &Destination, ours: &OutputType, hash_key: &HashKey) -> Wish {
     if destination.output_type != *ours {
         return Wish::Foreign;
     }
     if !destination.enabled || !destination.has_output() {
-        return Wish::Nothing;
+        return Wish::Ours(Vec::new());
     }
-    let id = OutputId {
-        destination: destination.id.clone(),
-        leg: destination.active_leg,
-    };
-    let endpoint = destination.endpoint(id.leg);
-    let Some(endpoint) = endpoint.filter(|it| it.has_its_key()) else {
-        return match destination.wanted {
-            Wanted::Stopped => Wish::Nothing,
-            Wanted::Running => {
-                let missing = if endpoint.is_none() {
-                    "it has no push URL; set `rtmp_url`"
-                } else {
-                    "it has no stream key; set `stream_key`"
-                };
-                Wish::Impossible(id, Refusal::Incomplete { missing })
-            }
-        };
-    };
-    if endpoint.tail.is_none() && endpoint.url.hides_a_tail() {
-        // Without it, the key would go to another place than was meant.
-        return match destination.wanted {
-            Wanted::Stopped => Wish::Nothing,
-            Wanted::Running => {
-                let missing = "a part of its push URL is not known; set the whole `rtmp_url`";
-                Wish::Impossible(id, Refusal::Incomplete { missing })
-            }
-        };
+    let mut legs = vec![wish_of_leg(destination, destination.active_leg, hash_key)];
+    if destination.backup_mode == BackupMode::Hot {
+        legs.push(wish_of_leg(
+            destination,
+            destination.active_leg.other(),
+            hash_key,
+        ));
     }
-    Wish::Output(WishedOutput {
+    // Only a leg in use that is to run is missed.
+    let is_missed =
+        |id: &OutputId| destination.wanted == Wanted::Running && id.leg == destination.active_leg;
+    legs.retain(|leg| match leg {
+        LegWish::Output(_) => true,
+        LegWish::Impossible(id, _) => is_missed(id),
+    });
+    Wish::Ours(legs)
+}
+
+fn wish_of_leg(destination: &Destination, leg: Leg, hash_key: &HashKey) -> LegWish {
+    let id = destination.output(leg);
+    let endpoint = match destination.complete(leg) {
+        Ok(endpoint) => endpoint,
+        Err(missing) => return LegWish::Impossible(id, Refusal::Incomplete { missing }),
+    };
+    LegWish::Output(WishedOutput {
         id,
         switch: match destination.wanted {
             Wanted::Running => Switch::On,
@@ -82,6 +110,11 @@ pub fn wish(destination: &Destination, ours: &OutputType, hash_key: &HashKey) ->
         scheme: endpoint.url.scheme(),
         fingerprint: fingerprint(endpoint, hash_key),
         target: target_digest(endpoint, hash_key),
+        share: if leg == destination.active_leg {
+            Share::Active
+        } else {
+            Share::Spare
+        },
         since: destination.started_at.unwrap_or(destination.created_at),
     })
 }

@@ -69,6 +69,21 @@ impl Board {
         faults.insert(output.clone(), fault);
     }
 
+    /// Notes what was wrong with outputs, so that it is known when they are gone.
+    pub(super) fn saw(&self, observed: &[ObservedOutput]) {
+        let mut state = self.state();
+        for output in observed {
+            if let Some(fault) = &output.health.last_fault {
+                state.last_faults.insert(output.id.clone(), fault.clone());
+            }
+        }
+    }
+
+    /// Why the router did not take the last step for an output.
+    pub(super) fn step_fault(&self, output: &OutputId) -> Option<Fault> {
+        self.state().step_faults.get(output).cloned()
+    }
+
     pub(super) fn step_succeeded(&self, output: &OutputId) {
         self.state().step_faults.remove(output);
     }
@@ -111,6 +126,7 @@ impl Board {
                 step_fault: state.step_faults.get(&output),
                 key_fault: state.key_fault.as_ref(),
                 last_fault: state.last_faults.get(&output),
+                other_leg: state.last_faults.get(&row.value.output(output.leg.other())),
                 delivery: if row.value.output_type == *ours {
                     Delivery::Ours
                 } else {

@@ -2,8 +2,8 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::domain::{
-    Destination, DestinationId, DestinationName, Edit, KeyInput, OutputType, Platform, PresetId,
-    PushAddress, PushUrl, PushUrlError, StreamKey, Wanted,
+    BackupMode, Destination, DestinationId, DestinationName, Edit, KeyInput, OutputType, Platform,
+    PresetId, PushAddress, PushUrl, PushUrlError, StreamKey, Wanted,
 };
 
 /// Whether a new destination goes live with its creation (rule 2).
@@ -33,6 +33,8 @@ pub struct NewDestination {
     pub enabled: bool,
     /// Whether the backup takes over by itself.
     pub failover_enabled: bool,
+    /// When the backup is pushed.
+    pub backup_mode: BackupMode,
     /// Whether it goes live at once.
     pub start: Start,
 }
@@ -96,6 +98,8 @@ pub struct DestinationPatch {
     pub enabled: Option<bool>,
     /// Whether the backup takes over by itself.
     pub failover_enabled: Option<bool>,
+    /// When the backup is pushed.
+    pub backup_mode: Option<BackupMode>,
 }
 
 impl NewDestination {
@@ -112,6 +116,7 @@ impl NewDestination {
             primary: None,
             backup: None,
             failover_enabled: self.failover_enabled,
+            backup_mode: self.backup_mode,
             active_leg: crate::domain::Leg::Primary,
             generation: 1,
             started_at: None,
@@ -146,6 +151,9 @@ impl DestinationPatch {
         if let Some(failover_enabled) = patch.failover_enabled {
             row.failover_enabled = failover_enabled;
         }
+        if let Some(backup_mode) = patch.backup_mode {
+            row.backup_mode = backup_mode;
+        }
     }
 }
 
@@ -176,6 +184,8 @@ pub(super) fn changed_fields(before: &Destination, after: &Destination) -> Vec<S
             "failover_enabled",
             before.failover_enabled != after.failover_enabled,
         ),
+        ("backup_mode", before.backup_mode != after.backup_mode),
+        ("current_active_url", before.active_leg != after.active_leg),
     ];
     let changed = pairs.into_iter().filter(|(_, differs)| *differs);
     changed.map(|(name, _)| name.to_owned()).collect()

@@ -20,10 +20,10 @@ use crate::{
         Label, NewEvent, ObservedOutput, OutputId, OutputSpec, OutputType, Removal, Switch,
         WorkerId,
     },
-    plan::{self, DetachReason, Plan, Refusal, Step, Wish, WishedOutput},
+    plan::{self, DetachReason, LegWish, Plan, Refusal, Step, Wish, WishedOutput},
     port::{
-        Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, Listing, OutputRouter, Pause,
-        PortError, Repo, RepoExt, SecretStore, Unreadable, Versioned,
+        Clock, ControlStore, DestinationRepo, ErrorKind, EventLog, FailoverRepo, Listing,
+        OutputRouter, Pause, PortError, Repo, RepoExt, SecretStore, Unreadable, Versioned,
     },
 };
 
@@ -40,6 +40,8 @@ pub struct Ports {
     pub events: Arc<dyn EventLog>,
     /// Removals, the pause, idempotency keys.
     pub control: Arc<dyn ControlStore>,
+    /// Which leg of a destination is used, and why.
+    pub failovers: Arc<dyn FailoverRepo>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -149,11 +151,16 @@ impl View {
             .map(|it| &it.id)
             .filter(|_| spec.switch == Switch::On)
     }
+}
 
-    fn is_running(&self, id: &DestinationId) -> bool {
-        let row = self.rows.iter().find(|row| row.value.id == *id);
+/// Leaves of a plan what a pause allows: to end what is not meant to run (rules 15 and 29).
+pub(super) fn retain_ends(plan: &mut Plan, rows: &[Versioned<Destination>]) {
+    let is_running = |id: &DestinationId| {
+        let row = rows.iter().find(|row| row.value.id == *id);
         row.is_some_and(|row| row.value.is_running())
-    }
+    };
+    plan.steps
+        .retain(|step| step.ends() && !is_running(&step.output().destination));
 }
 
 /// How many steps are prepared before they are taken. Of those that take something
@@ -261,8 +268,7 @@ impl Reconciler {
                 plan = plan.only(id);
             }
             if report.paused {
-                plan.steps
-                    .retain(|step| step.ends() && !view.is_running(&step.output().destination));
+                retain_ends(&mut plan, &view.rows);
             }
             report.refused.clone_from(&plan.refused);
             match self.take(&plan, &view, end, report).await? {
@@ -341,11 +347,20 @@ impl Reconciler {
     }
 
     /// Plans for all rows. Outputs without a row are not the planner's business.
-    fn plan(&self, view: &View) -> Plan {
+    pub(super) fn plan(&self, view: &View) -> Plan {
+        self.plan_of(&view.rows, &view.observed)
+    }
+
+    /// Plans for rows as they are, or as they might be.
+    pub(super) fn plan_of(
+        &self,
+        rows: &[Versioned<Destination>],
+        observed: &[ObservedOutput],
+    ) -> Plan {
         let mut wanted: Vec<WishedOutput> = Vec::new();
         let mut foreign: BTreeSet<DestinationId> = BTreeSet::new();
         let mut impossible = BTreeMap::new();
-        for row in &view.rows {
+        for row in rows {
             match plan::wish(&row.value, &self.ours, &self.hash_key) {
                 // Ours may have been left on a row that another client took over; who is
                 // not enabled has none (rule 1).
@@ -353,18 +368,23 @@ impl Reconciler {
                 Wish::Foreign => {
                     foreign.insert(row.value.id.clone());
                 }
-                Wish::Nothing => (),
-                Wish::Output(output) => wanted.push(output),
-                Wish::Impossible(id, refusal) => {
-                    impossible.insert(id, refusal);
+                Wish::Ours(legs) => {
+                    for leg in legs {
+                        match leg {
+                            LegWish::Output(output) => wanted.push(output),
+                            LegWish::Impossible(id, refusal) => {
+                                impossible.insert(id, refusal);
+                            }
+                        }
+                    }
                 }
             }
         }
-        let known: BTreeSet<&DestinationId> = view.rows.iter().map(|it| &it.value.id).collect();
-        let others = view.observed.iter().map(|it| &it.id.destination);
+        let known: BTreeSet<&DestinationId> = rows.iter().map(|it| &it.value.id).collect();
+        let others = observed.iter().map(|it| &it.id.destination);
         foreign.extend(others.filter(|id| !known.contains(id)).cloned());
         let capabilities = self.ports.router.capabilities();
-        let mut plan = plan::plan(&wanted, &view.observed, &foreign, &capabilities);
+        let mut plan = plan::plan(&wanted, observed, &foreign, &capabilities);
         plan.refused.extend(impossible);
         plan
     }
@@ -501,11 +521,21 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Makes an output try again at once, under the lease.
-    pub(super) async fn retry(&self, output: &OutputId) -> Result<(), PortError> {
+    /// The outputs that a destination wants, on or off.
+    pub(super) fn outputs_of(&self, row: &Destination) -> Vec<OutputId> {
+        let wish = plan::wish(row, &self.ours, &self.hash_key);
+        wish.outputs().map(|it| it.id.clone()).collect()
+    }
+
+    /// Makes outputs of one destination try again at once, under the lease.
+    pub(super) async fn retry(
+        &self,
+        id: &DestinationId,
+        outputs: &[OutputId],
+    ) -> Result<(), PortError> {
         let _turn = self.turn.lock().await;
-        self.be_the_one("retry output", output).await?;
-        let results = self.ports.router.retry(std::slice::from_ref(output)).await;
+        self.be_the_one("retry outputs of", id).await?;
+        let results = self.ports.router.retry(outputs).await;
         self.give_lease_back().await;
         results.into_iter().collect()
     }

@@ -294,6 +294,9 @@ impl Reconciler {
         for name in SecretName::all_of(id).iter().filter(|_| !row_stays) {
             self.ports.secrets.forget(name, Forget::All).await?;
         }
+        if !row_stays && let Some(history) = self.ports.failovers.get(id).await? {
+            self.ports.failovers.remove(id, &history.revision).await?;
+        }
         control.clear_removal(removal).await?;
         if matches!(removal.cause, RemovalCause::Deleted | RemovalCause::Absent) {
             self.ports

@@ -4,6 +4,10 @@
 
 mod adopt;
 mod destinations;
+mod failover;
+mod failover_crash;
+mod failover_policy;
+mod foresee;
 mod handover;
 mod lease;
 mod others;

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use lunora_core::{
     domain::{
-        DestinationId, Digest, Fingerprint, ObservedOutput, OutputHealth, OutputId, OutputState,
-        Scheme, Switch,
+        DestinationId, Digest, Fingerprint, Leg, ObservedOutput, OutputHealth, OutputId,
+        OutputState, Scheme, Switch,
     },
-    plan::{DetachReason, Plan, Refusal, Step, WishedOutput, plan},
+    plan::{DetachReason, Plan, Refusal, Share, Step, WishedOutput, plan},
     port::RouterCapabilities,
 };
 use lunora_testkit::sample;
@@ -93,19 +93,21 @@ fn switch() -> impl Strategy<Value = Switch> {
     prop_oneof![Just(Switch::On), Just(Switch::Off)]
 }
 
-/// One destination: maybe wanted, maybe there, maybe as wanted.
-fn destination(n: u64) -> impl Strategy<Value = (Option<WishedOutput>, Option<ObservedOutput>)> {
-    let id = sample::output_id(n);
-    let own = u8::try_from(n).unwrap();
+type Part = (Option<WishedOutput>, Option<ObservedOutput>);
+
+/// One leg: maybe wanted, maybe there, maybe as wanted.
+fn leg(id: OutputId, own: u8, share: Share, wanted: f64) -> impl Strategy<Value = Part> {
     let target = prop_oneof![4 => Just(own), 1 => Just(100_u8)];
-    let wish = proptest::option::weighted(0.8, (switch(), any::<bool>(), target, 0..4_u8))
+    let wanted_id = id.clone();
+    let wish = proptest::option::weighted(wanted, (switch(), any::<bool>(), target, 0..4_u8))
         .prop_map(move |wish| {
             wish.map(|(switch, tls, target, since)| WishedOutput {
-                id: sample::output_id(n),
+                id: wanted_id.clone(),
                 switch,
                 scheme: if tls { Scheme::Rtmps } else { Scheme::Rtmp },
                 fingerprint: Fingerprint(digest("spec", target)),
                 target: digest("target", target),
+                share,
                 since: at(since),
             })
         });
@@ -118,6 +120,28 @@ fn destination(n: u64) -> impl Strategy<Value = (Option<WishedOutput>, Option<Ob
             observed(&id, fingerprint, switch)
         });
         (wish, there)
+    })
+}
+
+/// One destination: its leg in use, and its other one, which is wanted if it is hot and is
+/// there as well after a failover.
+fn destination(n: u64) -> impl Strategy<Value = (Vec<WishedOutput>, Vec<ObservedOutput>)> {
+    let own = u8::try_from(n).unwrap();
+    let legs = move |active: Leg| {
+        let id = |leg| OutputId {
+            destination: sample::destination_id(n),
+            leg,
+        };
+        let active_leg = leg(id(active), own, Share::Active, 0.8);
+        let spare = leg(id(active.other()), own + 50, Share::Spare, 0.3);
+        let nothing = Just((None, None));
+        (active_leg, prop_oneof![1 => spare, 1 => nothing])
+    };
+    let active = prop_oneof![3 => Just(Leg::Primary), 1 => Just(Leg::Backup)];
+    active.prop_flat_map(legs).prop_map(|(one, other)| {
+        let (wanted, observed): (Vec<_>, Vec<_>) = [one, other].into_iter().unzip();
+        let wanted = wanted.into_iter().flatten().collect();
+        (wanted, observed.into_iter().flatten().collect())
     })
 }
 
@@ -134,7 +158,7 @@ fn case(capabilities: impl Strategy<Value = RouterCapabilities>) -> impl Strateg
 }
 
 fn any_capabilities() -> impl Strategy<Value = RouterCapabilities> {
-    (0..9_usize, 0..4_u8).prop_map(|(outputs_max, tls)| {
+    (0..16_usize, 0..4_u8).prop_map(|(outputs_max, tls)| {
         let mut capabilities = RouterCapabilities::rtmp(outputs_max);
         if tls == 0 {
             capabilities.schemes = vec![Scheme::Rtmp];
@@ -221,11 +245,11 @@ proptest! {
         let mut other = case.clone();
         other.wanted.retain(|wish| wish.id.destination != id);
         other.observed.retain(|it| it.id.destination != id);
-        let (mut wish, there) = changed;
-        if let Some(wish) = &mut wish {
-            wish.target = digest("target of", 3);
+        let (mut wishes, there) = changed;
+        for wish in &mut wishes {
+            wish.target = sample::hash_key().digest([wish.id.to_string().as_bytes()]);
         }
-        other.wanted.extend(wish);
+        other.wanted.extend(wishes);
         other.observed.extend(there);
         let after = other.plan();
 
@@ -287,6 +311,20 @@ proptest! {
     }
 
     #[test]
+    fn what_is_short_goes_to_those_in_use_before_any_spare_one(case in case(any_capabilities())) {
+        let refused = case.plan().refused;
+        let full = |id: &OutputId| matches!(refused.get(id), Some(Refusal::Full { .. }));
+        let is_new = |wish: &&WishedOutput| {
+            wish.switch == Switch::On && case.there(&wish.id).is_none()
+        };
+        let new = || case.wanted.iter().filter(is_new);
+        if new().any(|it| it.share == Share::Active && full(&it.id)) {
+            let mut spares = new().filter(|it| it.share == Share::Spare);
+            prop_assert!(spares.all(|it| refused.contains_key(&it.id)), "{refused:?}");
+        }
+    }
+
+    #[test]
     fn rule_6_what_gets_room_does_not_depend_on_the_order_of_a_listing(
         case in case(any_capabilities()),
         turn in 0..8_usize,
@@ -313,6 +351,7 @@ fn rule_5_of_two_to_the_same_place_the_one_that_is_on_stays_and_the_other_names_
         scheme: Scheme::Rtmp,
         fingerprint: Fingerprint(digest("spec", 1)),
         target: digest("target", 1),
+        share: Share::Active,
         since: at(since),
     };
     let case = Case {
@@ -340,6 +379,7 @@ fn rule_1_a_stopped_output_keeps_its_slot_until_a_newcomer_needs_it() {
         scheme: Scheme::Rtmp,
         fingerprint: Fingerprint(digest("spec", n as u8)),
         target: digest("target", n as u8),
+        share: Share::Active,
         since: at(0),
     };
     let mut case = Case {

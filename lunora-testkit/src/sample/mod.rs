@@ -22,10 +22,10 @@ use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        ChangeId, Destination, DestinationId, Endpoint, EventKind, Feed, Fingerprint, HashKey,
-        LeaseName, Leg, NewEvent, ObservedOutput, OutputHealth, OutputId, OutputSpec, OutputState,
-        OutputType, Platform, PushTarget, PushUrl, Removal, RemovalCause, SecretRef, SecretVersion,
-        StreamKey, Switch, Wanted, WorkerId,
+        BackupMode, ChangeId, Destination, DestinationId, Endpoint, EventKind, Feed, Fingerprint,
+        HashKey, LeaseName, Leg, NewEvent, ObservedOutput, OutputHealth, OutputId, OutputSpec,
+        OutputState, OutputType, Platform, PushTarget, PushUrl, Removal, RemovalCause, SecretRef,
+        SecretVersion, StreamKey, Switch, Wanted, WorkerId,
     },
     plan,
     port::{Answer, Claim, IdempotencyKey, Lease},
@@ -97,6 +97,7 @@ pub fn destination(n: u64) -> Destination {
         primary: Some(endpoint(n)),
         backup: None,
         failover_enabled: false,
+        backup_mode: BackupMode::Standby,
         active_leg: Leg::Primary,
         generation: 1,
         started_at: None,

@@ -4,8 +4,8 @@ use lunora_core::{
     domain::{
         AudioPreset, Destination, Encryption, FailoverHistory, Flip, HealthCheck, InputClass, Leg,
         PlatformSettings, Preset, PresetId, PresetKind, Priority, Protocol, Role, SecretRef,
-        SecretVersion, Session, SessionId, SessionStatus, Source, SourceId, Token, TokenId,
-        VideoPreset,
+        SecretVersion, Session, SessionId, SessionStatus, Source, SourceId, SwitchCause, Token,
+        TokenId, VideoPreset,
     },
     port::Record,
 };
@@ -197,6 +197,8 @@ pub fn failover_history(n: u64) -> FailoverHistory {
             at: time(),
             to: Leg::Backup,
             reason: format!("reason {n}").parse().unwrap(),
+            cause: SwitchCause::Automatic,
         }],
+        pending: None,
     }
 }

@@ -1,5 +1,5 @@
-use lunora_core::domain::{FailoverHistory, Flip};
-use proptest::{collection::vec, option, prelude::*};
+use lunora_core::domain::{FailoverHistory, Flip, SwitchCause};
+use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{destination_id, label, leg, time};
 
@@ -9,15 +9,23 @@ pub fn failover_history() -> impl Strategy<Value = FailoverHistory> {
         9 => vec(flip(), 0..4),
         1 => vec(flip(), FailoverHistory::FLIPS_MAX),
     ];
-    (destination_id(), option::of(leg()), flips).prop_map(|(destination, pinned, flips)| {
-        FailoverHistory {
+    let pending = option::of(flip());
+    (destination_id(), option::of(leg()), flips, pending).prop_map(
+        |(destination, pinned, flips, pending)| FailoverHistory {
             destination,
             pinned,
             flips,
-        }
-    })
+            pending,
+        },
+    )
 }
 
 fn flip() -> impl Strategy<Value = Flip> {
-    (time(), leg(), label()).prop_map(|(at, to, reason)| Flip { at, to, reason })
+    let cause = select(vec![SwitchCause::Manual, SwitchCause::Automatic]);
+    (time(), leg(), label(), cause).prop_map(|(at, to, reason, cause)| Flip {
+        at,
+        to,
+        reason,
+        cause,
+    })
 }

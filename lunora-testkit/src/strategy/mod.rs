@@ -29,9 +29,9 @@ use jiff::Timestamp;
 use lunora_core::{
     SecretString,
     domain::{
-        Destination, DestinationId, DestinationName, Digest, Endpoint, Label, Leg, OutputType,
-        Platform, PresetId, PushUrl, Scheme, SecretName, SecretRef, SecretVersion, SourceId,
-        StreamKey, Wanted,
+        BackupMode, Destination, DestinationId, DestinationName, Digest, Endpoint, Label, Leg,
+        OutputType, Platform, PresetId, PushUrl, Scheme, SecretName, SecretRef, SecretVersion,
+        SourceId, StreamKey, Wanted,
     },
 };
 use proptest::{option, prelude::*, sample::select};
@@ -205,13 +205,14 @@ pub fn destination() -> impl Strategy<Value = Destination> {
         option::of(endpoint()),
         option::of(endpoint()),
         any::<bool>(),
+        select(BackupMode::ALL),
         leg(),
     );
     let history = (0..=COUNT_MAX, option::of(time()), time(), time());
     (identity, intent, legs, history).prop_map(|(identity, intent, legs, history)| {
         let (id, name, platform, preset_id) = identity;
         let (enabled, wanted, output_type) = intent;
-        let (primary, backup, failover_enabled, active_leg) = legs;
+        let (primary, backup, failover_enabled, backup_mode, active_leg) = legs;
         let (generation, started_at, created_at, updated_at) = history;
         Destination {
             id,
@@ -224,6 +225,7 @@ pub fn destination() -> impl Strategy<Value = Destination> {
             primary,
             backup,
             failover_enabled,
+            backup_mode,
             active_leg,
             generation,
             started_at,

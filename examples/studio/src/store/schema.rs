@@ -32,6 +32,11 @@ const MIGRATIONS: &[Migration] = &[
         apply: include_str!("schema/3.sql"),
         undo: include_str!("schema/3.undo.sql"),
     },
+    Migration {
+        what: "when the backup of a destination is pushed",
+        apply: include_str!("schema/4.sql"),
+        undo: include_str!("schema/4.undo.sql"),
+    },
 ];
 
 /// Opens the database of the folder, checks it, and brings it to the newest version.

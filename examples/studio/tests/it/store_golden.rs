@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, fs};
 
 use lunora_core::{
     domain::{
-        Destination, DestinationId, Endpoint, EventKind, EventSeq, Fault, FaultClass, FaultCode,
-        Label, Leftover, Leg, NewEvent, OutputType, Platform, ProgramKind, Removal, RemovalCause,
-        SecretName, SecretRef, SecretVersion, Severity, StatusKind, Wanted,
+        BackupMode, Destination, DestinationId, Endpoint, EventKind, EventSeq, Fault, FaultClass,
+        FaultCode, Label, Leftover, Leg, NewEvent, OutputType, Platform, ProgramKind, Removal,
+        RemovalCause, SecretName, SecretRef, SecretVersion, Severity, StatusKind, Wanted,
     },
     port::{
         Claim, ControlStore as _, EventLog as _, Pause, RepoExt as _, Revision, SecretStore as _,
@@ -207,6 +207,7 @@ fn the_undo_of_step_3_leaves_what_schema_2_left() {
     drop(data.open());
     assert_ne!(everything(&data.sql()), before);
 
+    assert_eq!(take_a_step_back(&data), 4);
     assert_eq!(take_a_step_back(&data), 3);
 
     assert_eq!(everything(&data.sql()), before);
@@ -248,12 +249,33 @@ fn the_undo_of_step_3_keeps_the_last_unfinished_change_of_each_destination() {
     drop((control, store));
 
     take_a_step_back(&data);
+    take_a_step_back(&data);
 
     let store = data.open();
     let mut left = run(store.control().removals()).unwrap();
     left.sort_by_key(|it| (it.destination.clone(), it.cause));
     let nameless = |n, seconds| at(sample::unfinished(n, 0), seconds);
     assert_eq!(left, [sample::removal(1), nameless(1, 5), nameless(2, 0)]);
+}
+
+#[test]
+fn a_destination_of_schema_3_has_a_backup_that_is_standby() {
+    let data = Data::new();
+    let store = data.open();
+    let hot = Destination {
+        backup_mode: BackupMode::Hot,
+        ..sample::destination(1)
+    };
+    run(store.destinations().create(&hot)).unwrap();
+    drop(store);
+    let before = everything(&data.sql());
+
+    assert_eq!(take_a_step_back(&data), 4);
+    assert_ne!(everything(&data.sql()), before);
+
+    let store = data.open();
+    let rows = run(store.destinations().list_all()).unwrap();
+    assert_eq!(rows[0].value, sample::destination(1));
 }
 
 #[test]

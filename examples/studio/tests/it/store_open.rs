@@ -66,7 +66,7 @@ fn the_step_to_versions_of_secrets_keeps_what_is_there_and_so_does_its_undo() {
     }
     drop(store);
 
-    assert_eq!([(); 2].map(|()| take_a_step_back(&data)), [3, 2]);
+    assert_eq!([(); 3].map(|()| take_a_step_back(&data)), [4, 3, 2]);
     let causes = "SELECT group_concat(cause) FROM (SELECT * FROM removal ORDER BY destination)";
     let causes: String = data.sql().query_row(causes, [], |row| row.get(0)).unwrap();
     assert_eq!(causes, "deleted,create_unfinished");

@@ -111,6 +111,6 @@ fn who_wants_them_back_gets_those_that_are_missing() {
 fn a_folder_that_an_older_program_used_meanwhile_has_them_again() {
     let data = Data::new();
     drop(data.open());
-    assert_eq!(take_a_step_back(&data), 3);
+    assert_eq!([(); 2].map(|()| take_a_step_back(&data)), [4, 3]);
     assert_eq!(presets(&data.open()), seeds());
 }

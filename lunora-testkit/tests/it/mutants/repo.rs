@@ -71,6 +71,7 @@ impl Lossy for Token {
 impl Lossy for FailoverHistory {
     fn lose(&mut self) {
         self.flips.truncate(50);
+        self.pending = None;
     }
 }
 
