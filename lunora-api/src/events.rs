@@ -9,7 +9,10 @@ use axum::{
     },
 };
 use futures_util::{StreamExt as _, stream};
-use lunora_core::domain::{DestinationId, Event, EventKind, EventSeq, Label, Severity, StatusKind};
+use lunora_core::{
+    domain::{DestinationId, Event, EventKind, EventSeq, Label, Severity, StatusKind},
+    service::SourceSnapshot,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -52,6 +55,9 @@ struct ChangeView<'a> {
     kind: KindView<'a>,
     /// `null` if it is not about one, or that one is gone.
     destination: Option<DestinationView<'a>>,
+    /// All of them as they are now, if it is about sources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<Vec<SourceView<'a>>>,
 }
 
 /// What happened, as it is recorded, but with times as clients read them.
@@ -221,9 +227,7 @@ impl Feed {
             destinations,
             program: self.api.parts().program.program().into(),
             reconcile: ReconcileView::of(&self.api, snapshot.held).await?,
-            sources: sources
-                .as_ref()
-                .map(|it| it.entries.values().map(Into::into).collect()),
+            sources: views(sources.as_ref()),
         };
         sent("state", self.cursor, &view)
     }
@@ -235,6 +239,10 @@ impl Feed {
             Some(id) => self.api.entry(id).await?,
             None => None,
         };
+        let sources = match &self.api.parts().sources {
+            Some(sources) if is_of_sources(&event.event.kind) => Some(sources.list().await?),
+            _ => None,
+        };
         let view = ChangeView {
             seq: event.seq,
             at: Iso(event.event.at),
@@ -242,6 +250,7 @@ impl Feed {
             by: event.event.by.as_ref(),
             kind: KindView::from(&event.event.kind),
             destination: entry.as_ref().map(DestinationView::from),
+            sources: views(sources.as_ref()),
         };
         self.cursor = event.seq;
         sent("change", event.seq, &view)
@@ -259,6 +268,23 @@ impl Feed {
             }
         }
     }
+}
+
+/// Whether it is told together with all sources as they are now.
+const fn is_of_sources(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::SourceCreated { .. }
+            | EventKind::SourceUpdated { .. }
+            | EventKind::SourceRemoved { .. }
+            | EventKind::SourcePinned { .. }
+            | EventKind::SourceSwitched { .. }
+            | EventKind::SourceHealthChanged { .. }
+    )
+}
+
+fn views(sources: Option<&SourceSnapshot>) -> Option<Vec<SourceView<'_>>> {
+    sources.map(|it| it.entries.values().map(SourceView::from).collect())
 }
 
 fn sent(name: &str, id: EventSeq, view: &impl Serialize) -> Result<Sent, Problem> {

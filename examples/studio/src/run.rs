@@ -8,7 +8,7 @@ use lunora_core::{
     domain::OutputType,
     plan::failover::Limits as FailoverLimits,
     port::{Clock, IdSource, PortError},
-    service::{Destinations, Failover, Ports, Reconciler},
+    service::{Destinations, Failover, Ports, Reconciler, SourcePorts, Sources},
 };
 use lunora_relay::{
     DialPolicy, HlsConfig, Idle, Ingest, Relay, RelayConfig, SrtConfig, SrtService, StartError,
@@ -130,8 +130,18 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     }
     let ids: Arc<dyn IdSource> = Arc::new(RandomIds);
     let destinations = Destinations::new(ports.clone(), Arc::clone(&ids), Arc::clone(&reconciler));
+    let probe = Arc::new(relay.probe());
     let failover = Failover::new(Arc::clone(&reconciler), FailoverLimits::default());
-    let failover = Arc::new(failover);
+    let failover = Arc::new(failover.with_probe(Arc::clone(&probe) as _));
+    let source_ports = SourcePorts {
+        sources: store.sources(),
+        secrets: store.secrets(),
+        ingests: Arc::new(relay.ingests()),
+        probe: Arc::new(relay.ingests()),
+        events: store.events(),
+        clock: Arc::clone(&ports.clock),
+    };
+    let sources = Sources::new(source_ports, Arc::clone(&ids), store.hash_key());
     let api = Api::new(ApiParts {
         destinations,
         reconciler: Arc::clone(&reconciler),
@@ -145,15 +155,20 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         access: Access::Loopback,
-        sources: None,
-        destination_probe: None,
+        sources: Some(sources.clone()),
+        destination_probe: Some(probe),
     });
 
+    // The sources first: what they send is on air before anything is pushed.
+    worker::take_in(&sources).await;
     worker::make_first_pass(&reconciler).await;
     let mut tasks = JoinSet::new();
     tasks.spawn(worker::log(Arc::clone(&ports.events)));
     tasks.spawn(worker::make_passes(Arc::clone(&reconciler), ports.clone()));
+    tasks.spawn(worker::test_primaries(Arc::clone(&failover)));
     tasks.spawn(worker::fail_over(Arc::clone(&relay), failover));
+    tasks.spawn(worker::look_after(Arc::clone(&relay), sources));
+    tasks.spawn(worker::tell_switches(relay.air(), ports.clone()));
     // It ends by itself only if the relay does.
     let mut watch = tokio::spawn(worker::watch(Arc::clone(&relay), reconciler, ports));
 
@@ -356,6 +371,7 @@ mod tests {
             rtmp: taken.local_addr().unwrap(),
             demo: Toggle::Off,
             hls: Toggle::Off,
+            srt: None,
             ca: None,
         };
 

@@ -4,12 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use lunora_api::{Program, ProgramMonitor};
 use lunora_core::{
-    domain::{EventKind, EventSeq, FeedProgram, NewEvent, ProgramKind, ViewerFeed},
+    domain::{EventKind, EventSeq, FeedProgram, Label, NewEvent, ProgramKind, ViewerFeed},
     port::{EventLog, ViewerMonitor},
-    service::{Cause, Failover, Ports, Reconciler, Scope},
+    service::{Cause, Failover, Ports, Reconciler, Scope, Sources},
 };
-use lunora_relay::{OnAir, Relay};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use lunora_relay::{Air, OnAir, Origin, Relay, Switched};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval, timeout},
+};
 
 use crate::terminal::why;
 
@@ -107,6 +110,100 @@ pub(crate) async fn fail_over(relay: Arc<Relay>, failover: Arc<Failover>) {
             return;
         }
         tokio::time::sleep(GATHER).await;
+    }
+}
+
+/// Tests the primaries that would be gone back to, for ever.
+pub(crate) async fn test_primaries(failover: Arc<Failover>) {
+    let mut every = interval(TICK_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        if let Err(error) = failover.probe().await {
+            let error = why(&error);
+            tracing::warn!(error, "primaries are tested later");
+        }
+    }
+}
+
+/// Takes the sources in that are stored, so that their encoders are let in from the start.
+pub(crate) async fn take_in(sources: &Sources) {
+    match sources.sync().await {
+        Ok(report) => {
+            for (source, refused) in report.failed {
+                tracing::warn!(%source, "it is not taken in: {}", refused.fault.text);
+            }
+        }
+        Err(error) => {
+            let error = why(&error);
+            tracing::warn!(error, "the sources are taken in later");
+        }
+    }
+}
+
+/// Looks after the sources, whenever something changed and once a second, until the relay is gone.
+pub(crate) async fn look_after(relay: Arc<Relay>, sources: Sources) {
+    let mut changes = relay.changes();
+    loop {
+        if let Err(error) = sources.tick().await {
+            let error = why(&error);
+            tracing::warn!(error, "the sources are looked after later");
+        }
+        if let Ok(Err(_)) = timeout(TICK_EVERY, changes.changed()).await {
+            return;
+        }
+        tokio::time::sleep(GATHER).await;
+    }
+}
+
+/// Tells every switch from one source to another by an event, until the relay is gone.
+pub(crate) async fn tell_switches(mut air: watch::Receiver<Air>, ports: Ports) {
+    let mut told = 0;
+    loop {
+        let now = air.borrow_and_update().clone();
+        let news = usize::try_from(now.switches - told).unwrap_or(usize::MAX);
+        told = now.switches;
+        for switched in now.last.iter().skip(now.last.len().saturating_sub(news)) {
+            tell(switched, &ports).await;
+        }
+        if air.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn tell(switched: &Switched, ports: &Ports) {
+    let reason = switched.reason.to_string();
+    let gap_ms = switched
+        .gap
+        .and_then(|gap| u64::try_from(gap.as_millis()).ok());
+    let name = |origin: &Option<Origin>| {
+        let it = origin.as_ref();
+        it.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    };
+    let (from, to) = (name(&switched.from), name(&switched.to));
+    tracing::info!(from, to, reason, gap_ms, "another source is on air");
+    let source = |origin: &Option<Origin>| match origin {
+        Some(Origin::Source(id)) => Some(id.clone()),
+        Some(Origin::Encoder | Origin::Demo) | None => None,
+    };
+    let Ok(reason) = Label::try_from(reason) else {
+        return;
+    };
+    let event = NewEvent {
+        at: switched.at,
+        destination: None,
+        by: None,
+        kind: EventKind::SourceSwitched {
+            from: source(&switched.from),
+            to: source(&switched.to),
+            cause: switched.cause,
+            reason,
+            gap_ms,
+        },
+    };
+    if let Err(error) = ports.events.append(&event).await {
+        tracing::warn!(%error, "an event was lost");
     }
 }
 

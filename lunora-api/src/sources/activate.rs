@@ -96,4 +96,25 @@ mod tests {
             assert!(message.contains("SRT"), "{message}");
         }
     }
+
+    #[tokio::test]
+    async fn who_follows_the_events_sees_sources_as_they_are_now() {
+        use axum::{body::Body, http::Request};
+        use futures_util::StreamExt as _;
+
+        let (world, [_, two]) = two().await;
+        let request: Request<Body> =
+            crate::world::request(Method::GET, "/api/events", Body::empty());
+        let mut told = world.send(request).await.into_body().into_data_stream();
+        let mut next = async || {
+            let bytes = told.next().await.unwrap().unwrap();
+            String::from_utf8(bytes.into()).unwrap()
+        };
+        let state = next().await;
+        assert!(state.starts_with("event: state") && state.contains("\"sources\":["));
+        world.call(Method::PUT, &format!("{two}/activate")).await;
+        let change = next().await;
+        assert!(change.contains("source_pinned"), "{change}");
+        assert!(change.contains("\"pinned\":true"), "{change}");
+    }
 }

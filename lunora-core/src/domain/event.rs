@@ -163,6 +163,9 @@ pub enum EventKind {
         cause: SwitchCause,
         /// Why, for people.
         reason: Label,
+        /// For how long nothing went out, in milliseconds, if that is known.
+        #[serde(default)]
+        gap_ms: Option<u64>,
     },
     /// A source was found otherwise than at the last look.
     SourceHealthChanged {

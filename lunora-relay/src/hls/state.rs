@@ -85,7 +85,9 @@ impl HlsFault {
             HlsTrouble::Codec => (FaultCode::FormatRejected, FaultClass::Actionable),
             HlsTrouble::Internal => (FaultCode::Internal, FaultClass::Actionable),
         };
-        Fault::new(code, class, self.text.clone(), self.since)
+        let mut fault = Fault::new(code, class, self.text.clone(), self.since);
+        fault.count = u32::try_from(self.count).unwrap_or(u32::MAX);
+        fault
     }
 }
 

@@ -72,6 +72,7 @@ async fn a_worker_that_does_not_start_or_talks_nonsense_touches_nothing_else() {
         let mut sent = footage.headers();
         sent.extend(footage.group());
         encoder.send(&sent).await;
+        until(&sink, "key", |it| 0 < it.facts.video_frames).await;
 
         until_service(&stage, SrtService::Broken).await;
 

@@ -13,9 +13,7 @@ use lunora_core::{
     },
     port::{Depth, DestinationProbe, OutputRouter},
 };
-use lunora_relay::{
-    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, RelayRouter, SystemResolver,
-};
+use lunora_relay::{DialPolicy, Idle, Ingest, Relay, RelayConfig, RelayRouter, SystemResolver};
 use lunora_testkit::{
     clock::ManualClock,
     real::{
@@ -34,10 +32,10 @@ fn relay() -> Relay {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             publish_key: PUBLISH_KEY.into(),
         }),
-        srt: None,
         idle: Idle::Nothing,
-        failover: Failover::default(),
+        failover: lunora_relay::Failover::default(),
         hls: None,
+        srt: None,
         outputs_max: 10,
         policy: DialPolicy::Local,
         resolver: Arc::new(SystemResolver),

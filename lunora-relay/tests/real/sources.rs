@@ -106,6 +106,8 @@ impl World {
             }),
             srt: None,
             idle: Idle::Nothing,
+            hls: None,
+            srt: None,
             failover: Failover {
                 fail_back_after: FAIL_BACK_AFTER,
                 fail_backs_per_hour: 100,

@@ -71,11 +71,15 @@ fn cause() -> impl Strategy<Value = SwitchCause> {
 
 fn source_switched() -> impl Strategy<Value = EventKind> {
     let ends = (option::of(source_id()), option::of(source_id()));
-    (ends, cause(), label()).prop_map(|((from, to), cause, reason)| EventKind::SourceSwitched {
-        from,
-        to,
-        cause,
-        reason,
+    let gap_ms = option::of(any::<u64>());
+    (ends, cause(), label(), gap_ms).prop_map(|((from, to), cause, reason, gap_ms)| {
+        EventKind::SourceSwitched {
+            from,
+            to,
+            cause,
+            reason,
+            gap_ms,
+        }
     })
 }
 

@@ -5,13 +5,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
+mod browser;
 mod sink;
+mod srt;
 mod studio;
 
 mod canary;
 mod complaints;
 mod encoder;
 mod faults;
+mod hls;
 mod isolation;
 mod push;
 mod restart;

@@ -3,7 +3,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     domain::{
@@ -97,6 +97,10 @@ pub(super) struct State {
     pub(super) suspects: BTreeMap<(SecretName, SecretVersion), Timestamp>,
     /// Secrets before which all were forgotten already.
     pub(super) tidied: BTreeSet<(SecretName, SecretVersion)>,
+    /// The rows as they were read last, unless they were changed here since.
+    pub(super) listed: Option<(Timestamp, Listing<Source>)>,
+    /// Counts the changes of rows, so that a listing from before one is not kept after it.
+    pub(super) changes: u64,
     /// When the store was last compared with the rows.
     pub(super) tidied_at: Option<Timestamp>,
 }
@@ -112,7 +116,27 @@ pub(super) struct Refusal {
     pub(super) again_at: Option<Timestamp>,
 }
 
+/// How old the rows may be that a client is shown (rule 20).
+const LISTED_FOR: SignedDuration = SignedDuration::from_secs(5);
+
+impl State {
+    /// The rows, if they were read not long ago.
+    pub(super) fn listed(&self, now: Timestamp) -> Option<Listing<Source>> {
+        let (at, listing) = self.listed.as_ref()?;
+        let age = now.duration_since(*at);
+        let is_fresh = !age.is_negative() && age < LISTED_FOR;
+        is_fresh.then(|| listing.clone())
+    }
+}
+
 impl Board {
+    /// A row was changed here, or may have been.
+    pub(super) fn row_changed(&self) {
+        let mut state = self.state();
+        state.listed = None;
+        state.changes = state.changes.wrapping_add(1);
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

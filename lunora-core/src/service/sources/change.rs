@@ -30,7 +30,9 @@ impl Sources {
         self.check_name(&planned).await?;
 
         let kept = self.keep_secrets(&mut row, edits).await?;
-        let revision = self.ports.sources.create(&row).await?;
+        let revision = self.ports.sources.create(&row).await;
+        self.board.row_changed();
+        let revision = revision?;
         self.settle(kept).await;
         let (source, name) = (row.id.clone(), row.name.clone());
         let kind = EventKind::SourceCreated { source, name };
@@ -76,7 +78,9 @@ impl Sources {
             row.generation = row.generation.saturating_add(1);
             row.updated_at = self.ports.clock.now();
             let expect = Expect::Revision(stored.revision);
-            match self.ports.sources.put(&row, expect).await {
+            let put = self.ports.sources.put(&row, expect).await;
+            self.board.row_changed();
+            match put {
                 Ok(revision) => {
                     let source = id.clone();
                     let kind = EventKind::SourceUpdated { source, changed };
@@ -98,7 +102,9 @@ impl Sources {
         for _ in 0..TRIES_MAX {
             let stored = self.row(id).await?;
             check_generation(&stored, generation)?;
-            match self.ports.sources.remove(id, &stored.revision).await {
+            let removed = self.ports.sources.remove(id, &stored.revision).await;
+            self.board.row_changed();
+            match removed {
                 Ok(()) => {
                     let (source, name) = (id.clone(), stored.value.name);
                     let kind = EventKind::SourceRemoved { source, name };

@@ -10,7 +10,7 @@ use crate::{
     plan::source_health,
     port::{
         Clock as _, ErrorKind, Expect, IngestController as _, Listing, PortError, Repo as _,
-        RepoExt as _, Versioned,
+        Versioned,
     },
 };
 
@@ -36,7 +36,7 @@ impl Sources {
     pub async fn tick(&self) -> Result<TickReport, PortError> {
         let mut report = TickReport::default();
         let now = self.ports.clock.now();
-        let Listing { items, unreadable } = self.ports.sources.survey().await?;
+        let Listing { items, unreadable } = self.survey().await?;
         let rows: Vec<Source> = items.iter().map(|it| it.value.clone()).collect();
         let unreadable: BTreeSet<&str> = unreadable.iter().map(|it| it.id.as_str()).collect();
         let mut seen = self.ports.ingests.observe().await?;
@@ -99,12 +99,10 @@ impl Sources {
         let mut row = value;
         row.last_check = Some(check);
         row.connection_attempts = attempts;
-        match self
-            .ports
-            .sources
-            .put(&row, Expect::Revision(revision))
-            .await
-        {
+        let put = self.ports.sources.put(&row, Expect::Revision(revision));
+        let put = put.await;
+        self.board.row_changed();
+        match put {
             Ok(_) => (),
             // Somebody changed it; the next look stores what it finds.
             Err(error) if error.kind() == ErrorKind::Conflict => {

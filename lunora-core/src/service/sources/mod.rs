@@ -31,8 +31,8 @@ use crate::{
         SourceName,
     },
     port::{
-        Clock, ErrorKind, EventLog, IdSource, IngestController, PortError, Repo as _, SecretStore,
-        SourceProbe, SourceRepo, Versioned,
+        Clock, ErrorKind, EventLog, IdSource, IngestController, Listing, PortError, Repo as _,
+        RepoExt as _, SecretStore, SourceProbe, SourceRepo, Versioned,
     },
 };
 
@@ -173,13 +173,30 @@ impl Sources {
         }
     }
 
-    /// All sources, and how each fares now.
+    /// All sources, and how each fares now. Their rows are as they were at most 5 s ago,
+    /// or as they were changed here since (rule 20).
     pub async fn list(&self) -> Result<SourceSnapshot, PortError> {
-        let listing = crate::port::RepoExt::survey(&*self.ports.sources).await?;
+        let at = self.ports.clock.now();
+        let listed = self.board.state().listed(at);
+        let listing = match listed {
+            Some(listing) => listing,
+            None => self.survey().await?,
+        };
         let seen = self.ports.ingests.observe().await?;
         let pinned = self.ports.ingests.pinned().await?;
-        let at = self.ports.clock.now();
         Ok(self.board.snapshot(at, listing, seen, pinned))
+    }
+
+    /// Reads all rows, and keeps them for who asks in a moment.
+    async fn survey(&self) -> Result<Listing<Source>, PortError> {
+        let at = self.ports.clock.now();
+        let changes = self.board.state().changes;
+        let listing = self.ports.sources.survey().await?;
+        let mut state = self.board.state();
+        if state.changes == changes {
+            state.listed = Some((at, listing.clone()));
+        }
+        Ok(listing)
     }
 
     /// One source, and how it fares now.

@@ -1,6 +1,6 @@
 //! How a secret changes together with its row, and what becomes of one that no row refers to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use secrecy::ExposeSecret as _;
@@ -17,6 +17,10 @@ use crate::{
 /// How long a secret has to be without a row that refers to it before it is
 /// forgotten: far longer than any request lives.
 const CHANGE_TAKES_AT_MOST: SignedDuration = SignedDuration::from_mins(15);
+
+/// Of how many sources without a row the secrets are forgotten at a time: more are
+/// likelier to be a listing, or a table, that is not the right one (rule 9).
+const GONE_MAX: usize = 2;
 
 /// What a change did to secrets before its row is written.
 pub(super) struct Kept {
@@ -147,6 +151,17 @@ impl Sources {
             .map(|it| (it.value.id.clone(), it.value))
             .collect();
         let is_unreadable = |id: &SourceId| unreadable.iter().any(|it| it.id == id.as_str());
+        let gone = {
+            let ids: BTreeSet<&SourceId> = latest.keys().filter_map(of_source).collect();
+            let is_gone = |id: &&&SourceId| !rows.contains_key(**id) && !is_unreadable(id);
+            ids.iter().filter(is_gone).count()
+        };
+        if GONE_MAX < gone {
+            tracing::warn!(
+                sources = gone,
+                "secrets of sources without a row are left alone"
+            );
+        }
         let mut found = BTreeMap::new();
         for (name, version) in latest {
             let Some(id) = of_source(&name).filter(|id| !is_unreadable(id)) else {
@@ -167,7 +182,13 @@ impl Sources {
                 found.insert(key, since);
                 continue;
             }
-            self.forget_unreferred(&key.0).await?;
+            let is_held =
+                GONE_MAX < gone && of_source(&key.0).is_some_and(|id| !rows.contains_key(id));
+            if is_held {
+                found.insert(key, since);
+            } else {
+                self.forget_unreferred(&key.0).await?;
+            }
         }
         let mut state = self.board.state();
         state.suspects = found;

@@ -10,7 +10,7 @@ use crate::{
         Fault, FaultClass, FaultCode, Fingerprint, IngestSpec, ObservedIngest, Source, SourceId,
     },
     plan::source_fingerprint,
-    port::{Clock as _, ErrorKind, IngestController as _, Listing, PortError, RepoExt as _},
+    port::{Clock as _, ErrorKind, IngestController as _, Listing, PortError},
 };
 
 /// How soon the same is tried again that failed and may succeed.
@@ -49,7 +49,7 @@ impl Sources {
     /// or secrets cannot be read just now goes on as it is.
     pub async fn sync(&self) -> Result<SyncReport, PortError> {
         let _turn = self.board.turn.lock().await;
-        let Listing { items, unreadable } = self.ports.sources.survey().await?;
+        let Listing { items, unreadable } = self.survey().await?;
         let rows = items.into_iter().map(|it| it.value);
         let rows: Vec<Source> = rows.filter(|it| it.enabled).collect();
         let unreadable: BTreeSet<&str> = unreadable.iter().map(|it| it.id.as_str()).collect();
