@@ -7,7 +7,7 @@ use std::{
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post, put},
 };
 use jiff::Timestamp;
@@ -19,8 +19,8 @@ use lunora_core::{
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Access, ProgramMonitor, access, body, destinations, events, fallback, health, idempotency,
-    problem::Problem, reconcile, request_log, sources, streaming_status,
+    Access, ProgramMonitor, access, body, destinations, dry_run, events, fallback, health,
+    idempotency, problem::Problem, reconcile, request_log, sources, streaming_status,
 };
 
 /// What the API is made of.
@@ -160,6 +160,7 @@ impl Api {
         // The last layer sees a request first.
         routes
             .layer(from_fn_with_state(self.clone(), idempotency::answer_once))
+            .layer(from_fn(dry_run::guard))
             .layer(DefaultBodyLimit::max(body::LEN_MAX))
             .layer(from_fn_with_state(self.clone(), access::guard))
             .layer(from_fn_with_state(self.clone(), request_log::trace))

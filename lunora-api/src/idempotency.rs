@@ -18,7 +18,7 @@ use lunora_core::{
 };
 use serde_json::Value;
 
-use crate::{Api, body, destinations::view, problem::Problem};
+use crate::{Api, body, destinations::view, dry_run::Run, problem::Problem};
 
 /// Which try of a request that has an idempotency key this is.
 #[derive(Clone, Debug)]
@@ -51,7 +51,9 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// it got the first time (rule 2).
 pub(crate) async fn answer_once(State(api): State<Api>, request: Request, next: Next) -> Response {
     let key = request.headers().get(KEY).cloned();
-    let Some(key) = key.filter(|_| request.method() == Method::POST) else {
+    // Who only asks what would be done may do it under that key later.
+    let is_dry = matches!(Run::of(request.uri()), Ok(Run::Dry));
+    let Some(key) = key.filter(|_| request.method() == Method::POST && !is_dry) else {
         return next.run(request).await;
     };
     let answer = claimed(&api, &key, request, next).await;

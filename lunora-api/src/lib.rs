@@ -16,6 +16,7 @@ mod access;
 mod api;
 mod body;
 mod destinations;
+mod dry_run;
 mod events;
 mod fallback;
 mod finding;

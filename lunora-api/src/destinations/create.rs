@@ -1,15 +1,27 @@
 use axum::{Extension, extract::State, response::Response};
+use lunora_core::service::Change;
 
 use super::{body::DestinationBody, view};
-use crate::{Api, body::JsonObject, idempotency::Attempt, problem::Problem};
+use crate::{
+    Api,
+    body::JsonObject,
+    dry_run::{self, Run},
+    idempotency::Attempt,
+    problem::Problem,
+};
 
 pub(crate) async fn create(
     State(api): State<Api>,
+    run: Run,
     attempt: Option<Extension<Attempt>>,
     JsonObject(body): JsonObject<DestinationBody>,
 ) -> Result<Response, Problem> {
     let new = body.new_destination()?;
     let service = &api.parts().destinations;
+    if run == Run::Dry {
+        let id = service.mint_id();
+        return dry_run::reply(&api, Change::Create(&id, &new)).await;
+    }
     // A repeated request makes no second destination: its claim holds the id.
     let id = match attempt {
         Some(Extension(attempt)) => attempt.destination,

@@ -1,11 +1,12 @@
 use axum::{extract::State, response::Response};
-use lunora_core::service::{FailOverOutcome, FailOverTo};
+use lunora_core::service::{Change, FailOverOutcome, FailOverTo};
 use serde::Deserialize;
 
 use super::{path::Id, switched};
 use crate::{
     Api,
     body::{Field, JsonObject},
+    dry_run::{self, Run},
     problem::Problem,
 };
 
@@ -31,9 +32,13 @@ impl FailoverBody {
 pub(crate) async fn fail_over(
     State(api): State<Api>,
     Id(id): Id,
+    run: Run,
     JsonObject(body): JsonObject<FailoverBody>,
 ) -> Result<Response, Problem> {
     let to = body.to()?;
+    if run == Run::Dry {
+        return dry_run::reply(&api, Change::FailOver(&id, to)).await;
+    }
     let outcome = api.parts().destinations.fail_over(&id, to).await?;
     let (changed, message) = match (outcome, to) {
         (FailOverOutcome::Done(changed), FailOverTo::Primary) => {

@@ -1,8 +1,13 @@
-use axum::{extract::State, response::IntoResponse};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use lunora_core::service::Change;
 
 use super::path::{Id, IfMatch};
 use crate::{
     Api,
+    dry_run::{self, Run},
     problem::Problem,
     reply::{Message, Success},
 };
@@ -11,10 +16,14 @@ pub(crate) async fn remove(
     State(api): State<Api>,
     Id(id): Id,
     IfMatch(generation): IfMatch,
-) -> Result<impl IntoResponse, Problem> {
+    run: Run,
+) -> Result<Response, Problem> {
+    if run == Run::Dry {
+        return dry_run::reply(&api, Change::Remove(&id, generation)).await;
+    }
     api.parts().destinations.remove(&id, generation).await?;
     let message = "Destination deleted";
-    Ok(Success(Message { message }))
+    Ok(Success(Message { message }).into_response())
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 use axum::{Extension, extract::State, http::StatusCode, response::Response};
-use lunora_core::service::StartOutcome;
+use lunora_core::service::{Change, Effect, StartOutcome};
 
 use super::{path::Id, switched};
 use crate::{
     Api,
+    dry_run::{self, Run},
     idempotency::{Attempt, is_repeated},
     problem::Problem,
 };
@@ -11,19 +12,33 @@ use crate::{
 pub(crate) async fn start(
     State(api): State<Api>,
     Id(id): Id,
+    run: Run,
     attempt: Option<Extension<Attempt>>,
 ) -> Result<Response, Problem> {
+    if run == Run::Dry {
+        let change = Change::Start(&id);
+        let foresight = api.parts().destinations.foresee(change).await?;
+        return match foresight.effect {
+            Effect::Changes => Ok(dry_run::answer(change, &foresight)),
+            Effect::AlreadySo if !foresight.steps.is_empty() => {
+                Ok(dry_run::answer(change, &foresight))
+            }
+            Effect::AlreadySo => Err(already()),
+        };
+    }
     let changed = match api.parts().destinations.start(&id).await? {
         StartOutcome::Started(changed) => changed,
         // It was this request that started it, and its reply was lost.
         StartOutcome::AlreadyRunning(changed) if is_repeated(attempt) => changed,
-        StartOutcome::AlreadyRunning(_) => {
-            let message = "The destination is already started; its `state` tells how it fares";
-            let (status, code) = (StatusCode::BAD_REQUEST, "already_streaming");
-            return Err(Problem::new(status, code, message));
-        }
+        StartOutcome::AlreadyRunning(_) => return Err(already()),
     };
     Ok(switched::reply("Destination started", &changed.entry))
+}
+
+fn already() -> Problem {
+    let message = "The destination is already started; its `state` tells how it fares";
+    let (status, code) = (StatusCode::BAD_REQUEST, "already_streaming");
+    Problem::new(status, code, message)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 use axum::{Extension, extract::State, http::StatusCode, response::Response};
-use lunora_core::service::StopOutcome;
+use lunora_core::service::{Change, Effect, StopOutcome};
 
 use super::{path::Id, switched};
 use crate::{
     Api,
+    dry_run::{self, Run},
     idempotency::{Attempt, is_repeated},
     problem::Problem,
 };
@@ -11,19 +12,33 @@ use crate::{
 pub(crate) async fn stop(
     State(api): State<Api>,
     Id(id): Id,
+    run: Run,
     attempt: Option<Extension<Attempt>>,
 ) -> Result<Response, Problem> {
+    if run == Run::Dry {
+        let change = Change::Stop(&id);
+        let foresight = api.parts().destinations.foresee(change).await?;
+        return match foresight.effect {
+            Effect::Changes => Ok(dry_run::answer(change, &foresight)),
+            Effect::AlreadySo if !foresight.steps.is_empty() => {
+                Ok(dry_run::answer(change, &foresight))
+            }
+            Effect::AlreadySo => Err(already()),
+        };
+    }
     let changed = match api.parts().destinations.stop(&id).await? {
         StopOutcome::Stopped(changed) => changed,
         // It was this request that stopped it, and its reply was lost.
         StopOutcome::AlreadyStopped(changed) if is_repeated(attempt) => changed,
-        StopOutcome::AlreadyStopped(_) => {
-            let message = "The destination is not started, so there is nothing to stop";
-            let (status, code) = (StatusCode::BAD_REQUEST, "not_streaming");
-            return Err(Problem::new(status, code, message));
-        }
+        StopOutcome::AlreadyStopped(_) => return Err(already()),
     };
     Ok(switched::reply("Destination stopped", &changed.entry))
+}
+
+fn already() -> Problem {
+    let message = "The destination is not started, so there is nothing to stop";
+    let (status, code) = (StatusCode::BAD_REQUEST, "not_streaming");
+    Problem::new(status, code, message)
 }
 
 #[cfg(test)]

@@ -1,19 +1,29 @@
 use axum::{extract::State, response::Response};
+use lunora_core::service::Change;
 
 use super::{
     body::DestinationBody,
     path::{Id, IfMatch},
     view,
 };
-use crate::{Api, body::JsonObject, problem::Problem};
+use crate::{
+    Api,
+    body::JsonObject,
+    dry_run::{self, Run},
+    problem::Problem,
+};
 
 pub(crate) async fn update(
     State(api): State<Api>,
     Id(id): Id,
     IfMatch(generation): IfMatch,
+    run: Run,
     JsonObject(body): JsonObject<DestinationBody>,
 ) -> Result<Response, Problem> {
     let patch = body.patch()?;
+    if run == Run::Dry {
+        return dry_run::reply(&api, Change::Update(&id, &patch, generation)).await;
+    }
     let changed = api.parts().destinations.update(&id, &patch, generation);
     let changed = changed.await?;
     Ok(view::reply("Destination updated", &changed.entry))

@@ -1,18 +1,17 @@
 use std::sync::Arc;
 
-use secrecy::SecretString;
-
 use super::{
-    Cause, DestinationPatch, Entry, LegEdit, NewDestination, Ports, Reconciler, Scope, Start,
-    edits::changed_fields, reconciler::Ended,
+    Cause, DestinationPatch, Entry, NewDestination, Ports, Reconciler, Scope, Start,
+    intent::{Intended, check_generation, intend_stop},
+    reconciler::Ended,
 };
 use crate::{
     domain::{
-        BackupMode, Destination, DestinationId, DestinationName, Digest, Edit, Endpoint, EventKind,
-        Label, Leg, OutputType, Removal, RemovalCause, SecretRef, SecretVersion, StreamKey, Wanted,
+        Destination, DestinationId, DestinationName, EventKind, Label, Leg, OutputType, Removal,
+        RemovalCause, Wanted,
     },
-    plan::{Evidence, status, target_digest},
-    port::{ErrorKind, Expect, IdSource, Listing, PortError, Repo, RepoExt, Revision, Versioned},
+    plan::{Evidence, status},
+    port::{ErrorKind, Expect, IdSource, PortError, Repo, RepoExt, Revision, Versioned},
 };
 
 /// Why a destination was not changed.
@@ -146,31 +145,11 @@ impl Destinations {
         id: DestinationId,
         new: NewDestination,
     ) -> Result<Changed, DestinationError> {
-        let now = self.ports.clock.now();
-        let mut row = new.row(id, self.reconciler.ours().clone(), now);
-        if new.start == Start::Now {
-            if !row.enabled {
-                return Err(DestinationError::Disabled { id: row.id });
-            }
-            row.wanted = Wanted::Running;
-            row.started_at = Some(now);
-        }
-        if let Some(there) = self.ports.destinations.get(&row.id).await? {
+        if let Some(there) = self.ports.destinations.get(&id).await? {
             // The reply to an earlier try was lost.
             return self.after(there).await;
         }
-        let removals = self.ports.control.removals().await?;
-        let deleted = |it: &Removal| {
-            let ends = matches!(it.cause, RemovalCause::Deleted | RemovalCause::Absent);
-            it.destination == row.id && ends
-        };
-        if removals.iter().any(deleted) {
-            let reason = "it was deleted, and its output and keys are still being removed";
-            return Err(DestinationError::Invalid { reason });
-        }
-        let planned = self.preview(&row, &new.primary, &new.backup)?;
-        self.check_running(&planned).await?;
-
+        let Intended { mut row, .. } = self.intend_create(id, &new).await?;
         let kept = self.keep_secrets(&mut row, &new.primary, &new.backup);
         let kept = kept.await?;
         let revision = self.ports.destinations.create(&row).await?;
@@ -199,31 +178,14 @@ impl Destinations {
     ) -> Result<Changed, DestinationError> {
         for _ in 0..TRIES_MAX {
             let stored = self.get(id).await?;
-            let found = stored.value.generation;
-            if generation.is_some_and(|expected| expected != found) {
-                let id = id.clone();
-                return Err(DestinationError::Stale { id, found });
-            }
-            let mut row = stored.value.clone();
-            patch.apply(&mut row);
-            let mut planned = self.preview(&row, &patch.primary, &patch.backup)?;
-            if planned.active_leg == Leg::Backup && planned.endpoint(Leg::Backup).is_none() {
-                // Who takes the backup away means to go on without it.
-                planned.active_leg = Leg::Primary;
-                row.active_leg = Leg::Primary;
-            }
-            if planned.is_running() && !can_run(&planned) {
-                // Without its key it cannot go on (rule 22).
-                planned.wanted = Wanted::Stopped;
-                row.wanted = Wanted::Stopped;
-            }
-            let mut changed = changed_fields(&stored.value, &planned);
-            changed.extend(self.lost(&stored.value, patch).await?);
+            check_generation(&stored.value, generation)?;
+            let intended = self.intend_update(&stored.value, patch).await?;
+            let Intended {
+                mut row, changed, ..
+            } = intended;
             if changed.is_empty() {
                 return self.after(stored).await;
             }
-            self.check_running(&planned).await?;
-
             let kept = self.keep_secrets(&mut row, &patch.primary, &patch.backup);
             let kept = kept.await?;
             row.generation = row.generation.saturating_add(1);
@@ -260,11 +222,8 @@ impl Destinations {
                 self.make_so(id).await;
                 return Ok(());
             };
+            check_generation(&stored.value, generation)?;
             let found = stored.value.generation;
-            if generation.is_some_and(|expected| expected != found) {
-                let id = id.clone();
-                return Err(DestinationError::Stale { id, found });
-            }
             let removal = Removal {
                 destination: id.clone(),
                 cause: RemovalCause::Deleted,
@@ -294,17 +253,9 @@ impl Destinations {
     pub async fn start(&self, id: &DestinationId) -> Result<StartOutcome, DestinationError> {
         for _ in 0..TRIES_MAX {
             let stored = self.get(id).await?;
-            let mut row = stored.value.clone();
-            self.check_ours(&row)?;
-            if !row.enabled {
-                return Err(DestinationError::Disabled { id: id.clone() });
-            }
-            if row.wanted == Wanted::Running {
+            let Some(row) = self.intend_start(&stored.value).await? else {
                 return Ok(StartOutcome::AlreadyRunning(self.after(stored).await?));
-            }
-            row.wanted = Wanted::Running;
-            self.check_running(&row).await?;
-            row.started_at = Some(self.ports.clock.now());
+            };
             if let Some(stored) = self.put_wanted(row, stored.revision).await? {
                 let kind = EventKind::DestinationStarted;
                 self.record(id, kind).await;
@@ -318,18 +269,16 @@ impl Destinations {
     pub async fn stop(&self, id: &DestinationId) -> Result<StopOutcome, DestinationError> {
         for _ in 0..TRIES_MAX {
             let stored = self.get(id).await?;
-            let mut row = stored.value.clone();
-            if let Err(foreign) = self.check_ours(&row) {
+            if let Err(foreign) = self.check_ours(&stored.value) {
                 // Another client took the row over, and our output went on (rule 8).
                 return match self.reconciler.end_output_of(id).await? {
                     Ended::Something => Ok(StopOutcome::Stopped(self.after(stored).await?)),
                     Ended::Nothing => Err(foreign),
                 };
             }
-            if row.wanted == Wanted::Stopped {
+            let Some(row) = intend_stop(&stored.value) else {
                 return Ok(StopOutcome::AlreadyStopped(self.after(stored).await?));
-            }
-            row.wanted = Wanted::Stopped;
+            };
             if let Some(stored) = self.put_wanted(row, stored.revision).await? {
                 let kind = EventKind::DestinationStopped;
                 self.record(id, kind).await;
@@ -364,119 +313,6 @@ impl Destinations {
     ) -> Result<Versioned<Destination>, DestinationError> {
         let stored = self.ports.destinations.get(id).await?;
         stored.ok_or_else(|| DestinationError::NotFound { id: id.clone() })
-    }
-
-    pub(super) fn check_ours(&self, row: &Destination) -> Result<(), DestinationError> {
-        if row.output_type == *self.reconciler.ours() {
-            return Ok(());
-        }
-        Err(DestinationError::Foreign {
-            id: row.id.clone(),
-            way: row.output_type.clone(),
-        })
-    }
-
-    /// The row as it will be, with references to secrets that are not kept yet.
-    pub(super) fn preview(
-        &self,
-        row: &Destination,
-        primary: &LegEdit,
-        backup: &LegEdit,
-    ) -> Result<Destination, DestinationError> {
-        let mut planned = row.clone();
-        for (leg, edit) in [(Leg::Primary, primary), (Leg::Backup, backup)] {
-            let current = planned.endpoint(leg);
-            let refer = |kept: Option<SecretRef>, edit: Edit<&SecretString>| match edit {
-                Edit::Keep => kept,
-                Edit::Clear => None,
-                Edit::Set(text) => {
-                    // The version is not known before the write; only the digest counts here.
-                    let version = kept.map_or(SecretVersion::UNREAD, |it| it.version);
-                    Some(SecretRef::new(version, text, self.reconciler.hash_key()))
-                }
-            };
-            let url = match &edit.url {
-                Edit::Keep => current.map(|it| it.url.clone()),
-                Edit::Clear => None,
-                Edit::Set(url) => Some(url.clone()),
-            };
-            let key = edit.key.as_ref().map(StreamKey::as_secret);
-            let Some(url) = url else {
-                if matches!(edit.key, Edit::Set(_)) {
-                    let reason = "a stream key needs a push URL; give `rtmp_url` with it";
-                    return Err(DestinationError::Invalid { reason });
-                }
-                *planned.endpoint_mut(leg) = None;
-                continue;
-            };
-            let (old_tail, old_key) = current.map_or((None, None), |it| (it.tail, it.key));
-            let masked = matches!((&edit.url, &edit.tail), (Edit::Set(_), Edit::Keep));
-            // The tail of RTMP is a path, that of SRT a passphrase: neither is the other.
-            let is_of_kind =
-                |it: &Endpoint| it.url.scheme().needs_a_key() == url.scheme().needs_a_key();
-            let keeps_the_kind = current.is_none_or(is_of_kind);
-            if masked && (old_tail.is_none() || !keeps_the_kind) {
-                let reason = "`***` stands for what is stored already; give the whole push URL";
-                return Err(DestinationError::Invalid { reason });
-            }
-            *planned.endpoint_mut(leg) = Some(Endpoint {
-                url,
-                tail: refer(old_tail, edit.tail.as_ref()),
-                key: refer(old_key, key),
-            });
-        }
-        Ok(planned)
-    }
-
-    /// Refuses a row that is to run and cannot, or that would run twice (rule 5).
-    pub(super) async fn check_running(&self, row: &Destination) -> Result<(), DestinationError> {
-        if !row.is_running() || !row.has_output() {
-            return Ok(());
-        }
-        let endpoint = row.endpoint(row.active_leg);
-        if !endpoint.is_some_and(Endpoint::has_its_key) {
-            let reason = match (row.active_leg, endpoint) {
-                (Leg::Primary, None) => "it has no push URL; set `rtmp_url` first",
-                (Leg::Primary, Some(_)) => "it has no stream key; set `stream_key` first",
-                (Leg::Backup, _) => {
-                    "its backup, which is in use, lacks its URL or its key; set \
-                     `backup_rtmp_url` and `backup_stream_key` first, or use the primary"
-                }
-            };
-            return Err(DestinationError::Invalid { reason });
-        }
-        let targets = self.targets(row);
-        if let [one, other] = targets[..]
-            && one == other
-        {
-            let reason = "with `backup_mode` hot both legs are pushed, and they go to the same \
-                          place with the same key; give the backup another one, or use standby";
-            return Err(DestinationError::Invalid { reason });
-        }
-        let Listing { items, .. } = self.ports.destinations.survey().await?;
-        let twin = items.into_iter().map(|it| it.value).find(|other| {
-            other.id != row.id
-                && other.is_running()
-                && self.targets(other).iter().any(|it| targets.contains(it))
-        });
-        match twin {
-            None => Ok(()),
-            Some(twin) => Err(DestinationError::Duplicate {
-                of: twin.id,
-                name: twin.name,
-            }),
-        }
-    }
-
-    /// Where the legs of a row go that are pushed while it runs.
-    fn targets(&self, row: &Destination) -> Vec<Digest> {
-        let pushed = |leg: &Leg| *leg == row.active_leg || row.backup_mode == BackupMode::Hot;
-        let endpoints = Leg::ALL.into_iter().filter(pushed);
-        let endpoints = endpoints.filter_map(|leg| row.endpoint(leg));
-        let complete = endpoints.filter(|it| it.has_its_key());
-        complete
-            .map(|it| target_digest(it, self.reconciler.hash_key()))
-            .collect()
     }
 
     /// Stores a row with another `wanted`; `None` if somebody else was first.
@@ -542,12 +378,6 @@ impl Destinations {
     ) -> DestinationError {
         PortError::new(ErrorKind::Conflict, operation, id).into()
     }
-}
-
-/// Whether a row has what an output needs.
-fn can_run(row: &Destination) -> bool {
-    let endpoint = row.endpoint(row.active_leg);
-    !row.has_output() || endpoint.is_some_and(Endpoint::has_its_key)
 }
 
 impl Entry {

@@ -10,6 +10,8 @@ mod board;
 mod destinations;
 mod edits;
 mod failover;
+mod foresee;
+mod intent;
 mod lease;
 mod reconciler;
 mod removals;
@@ -24,6 +26,7 @@ pub use edits::{DestinationPatch, LegEdit, NewDestination, Start};
 pub use failover::{
     Explanation, FailOverOutcome, FailOverTo, FailedOver, Failover, LegView, NextStep,
 };
+pub use foresee::{Change, Effect, Foresight, Gap};
 pub use lease::WriteLease;
 pub use reconciler::{Cause, PassReport, Ports, Reconciler, Scope, StepFailure};
 pub use sources::{

@@ -153,11 +153,16 @@ impl View {
             .map(|it| &it.id)
             .filter(|_| spec.switch == Switch::On)
     }
+}
 
-    fn is_running(&self, id: &DestinationId) -> bool {
-        let row = self.rows.iter().find(|row| row.value.id == *id);
+/// Leaves of a plan what a pause allows: to end what is not meant to run (rules 15 and 29).
+pub(super) fn retain_ends(plan: &mut Plan, rows: &[Versioned<Destination>]) {
+    let is_running = |id: &DestinationId| {
+        let row = rows.iter().find(|row| row.value.id == *id);
         row.is_some_and(|row| row.value.is_running())
-    }
+    };
+    plan.steps
+        .retain(|step| step.ends() && !is_running(&step.output().destination));
 }
 
 /// How many steps are prepared before they are taken. Of those that take something
@@ -280,8 +285,7 @@ impl Reconciler {
                 plan = plan.only(id);
             }
             if report.paused {
-                plan.steps
-                    .retain(|step| step.ends() && !view.is_running(&step.output().destination));
+                retain_ends(&mut plan, &view.rows);
             }
             report.refused.clone_from(&plan.refused);
             match self.take(&plan, &view, end, report).await? {

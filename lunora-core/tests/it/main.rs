@@ -5,13 +5,16 @@
 mod adopt;
 mod destinations;
 mod failover;
+mod failover_crash;
 mod failover_policy;
+mod foresee;
 mod handover;
 mod lease;
 mod others;
 mod plan;
 mod preflight;
 mod reconciler;
+mod source_health;
 mod source_sweep;
 mod sources;
 mod status;

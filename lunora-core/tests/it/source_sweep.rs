@@ -4,18 +4,28 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
+use async_trait::async_trait;
+
 use lunora_core::{
     ExposeSecret as _,
-    domain::{Edit, IngestWay, SecretName},
+    domain::{Edit, IngestSpec, IngestWay, ObservedIngest, SecretName, SourceId},
     plan::source_fingerprint,
-    port::{History, Repo as _, RepoExt as _, SecretStore as _, Which},
-    service::{AddressEdit, SourceError, SourcePatch},
+    port::{
+        History, IngestController, PortError, Repo as _, RepoExt as _, SecretStore as _, Which,
+    },
+    service::{AddressEdit, SourceError, SourcePatch, Sources},
 };
 use lunora_testkit::{
+    clock::Sequence,
     fault::FaultPlan,
+    memory::MemoryIngestController,
     sample::{self, source_id},
     source_world::SourceWorld,
     sweep::{Run, sweep, sweep_crashes},
@@ -204,7 +214,6 @@ async fn an_activation_can_be_repeated_after_any_one_fault() {
     let activate =
         async |world: &SourceWorld| world.service.activate(&source_id(1)).await.map(drop);
     sweep_both(activate, async |world: &SourceWorld, run: Run| {
-        use lunora_core::port::IngestController as _;
         let pinned = world.ingests.pinned().await.unwrap();
         assert_eq!(pinned, Some(source_id(1)), "{run}");
     })
@@ -354,4 +363,67 @@ async fn calls_at_the_same_time_leave_the_engine_as_the_rows_say() {
         assert_eq!(keyed.generation, 3, "seed {seed}: both edits are there");
         assert!(!world.tick().await.told, "seed {seed}");
     }
+}
+
+/// An engine that holds back whoever looks at it first, until it is let go.
+#[derive(Clone, Debug)]
+struct Held {
+    inner: MemoryIngestController,
+    looks: Arc<AtomicU32>,
+    is_free: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl IngestController for Held {
+    async fn apply(&self, specs: &[IngestSpec]) -> Vec<Result<(), PortError>> {
+        self.inner.apply(specs).await
+    }
+
+    async fn observe(&self) -> Result<Vec<ObservedIngest>, PortError> {
+        if self.looks.fetch_add(1, Relaxed) == 0 {
+            while !self.is_free.load(Relaxed) {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.inner.observe().await
+    }
+
+    async fn pin(&self, source: Option<&SourceId>) -> Result<(), PortError> {
+        self.inner.pin(source).await
+    }
+
+    async fn pinned(&self) -> Result<Option<SourceId>, PortError> {
+        self.inner.pinned().await
+    }
+}
+
+#[tokio::test]
+async fn who_read_the_rows_earlier_does_not_tell_the_engine_later() {
+    let world = SourceWorld::default().with_sources(2).await;
+    world.ingests.apply(&[]).await;
+    let held = Held {
+        inner: world.ingests.clone(),
+        looks: Arc::default(),
+        is_free: Arc::default(),
+    };
+    let mut ports = world.ports.clone();
+    ports.ingests = Arc::new(held.clone());
+    let ids = Arc::new(Sequence::default());
+    let service = Sources::new(ports, ids, sample::hash_key());
+    let patch = SourcePatch {
+        enabled: Some(false),
+        ..SourcePatch::default()
+    };
+    let id = source_id(2);
+    let (earlier, later, ()) =
+        tokio::join!(service.sync(), service.update(&id, &patch, None), async {
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            assert!(!world.row(2).await.enabled, "the row is written by now");
+            held.is_free.store(true, Relaxed);
+        });
+    earlier.unwrap();
+    later.unwrap();
+    assert_exact(&world).await;
 }

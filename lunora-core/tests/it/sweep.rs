@@ -3,16 +3,16 @@
 
 use lunora_core::{
     ExposeSecret,
-    domain::{DestinationId, Edit, KeyInput, OutputId, SecretName, Wanted},
+    domain::{BackupMode, DestinationId, Edit, KeyInput, OutputId, SecretName, Wanted},
     port::{History, OutputRouter, Repo},
-    service::{DestinationError, DestinationPatch, LegEdit, Start},
+    service::{DestinationError, DestinationPatch, LegEdit, NewDestination, Start},
 };
 use lunora_testkit::{
     fault::FaultPlan,
     sample,
     settled::Scene,
     sweep::{Run, sweep, sweep_crashes},
-    world::World,
+    world::{World, leg_edit, new_destination},
 };
 
 /// What holds whatever happened, once another worker has made its passes.
@@ -203,6 +203,39 @@ async fn a_stop_can_be_repeated_after_any_one_fault() {
         undisturbed(world, &[2], run);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_backup_that_becomes_hot_or_standby_can_be_repeated_after_any_one_fault() {
+    for (from, to) in [
+        (BackupMode::Standby, BackupMode::Hot),
+        (BackupMode::Hot, BackupMode::Standby),
+    ] {
+        let world = async |plan: FaultPlan, history: History| {
+            let world = World::with_history(&plan, history).with_running(1).await;
+            let new = NewDestination {
+                backup: leg_edit(104),
+                backup_mode: from,
+                ..new_destination(4, Start::Now)
+            };
+            world.service.create(id(4), new).await.unwrap();
+            world
+        };
+        let edit = async |world: &World| {
+            let patch = DestinationPatch {
+                backup_mode: Some(to),
+                ..DestinationPatch::default()
+            };
+            world.service.update(&id(4), &patch, None).await.map(drop)
+        };
+        sweep_both(world, edit, async |world: &World, run: Run| {
+            let legs = world.on().into_iter().filter(|it| it.destination == id(4));
+            let expected = if to == BackupMode::Hot { 2 } else { 1 };
+            assert_eq!(legs.count(), expected, "{run}");
+            undisturbed(world, &[1, 4], run);
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -10,14 +10,23 @@ use std::{
 
 use lunora_core::{
     ExposeSecret,
-    domain::{Edit, KeyInput, Leg, OutputId, SecretName},
+    domain::{BackupMode, Edit, KeyInput, Leg, OutputId, OutputType, SecretName},
+    plan::wish,
     port::{History, IdSource, OutputRouter, RepoExt, SecretStore, Which},
-    service::{Cause, DestinationPatch, Destinations, LegEdit, Scope, Start},
+    service::{
+        Cause, DestinationPatch, Destinations, FailOverTo, LegEdit, NewDestination, Scope, Start,
+    },
 };
-use lunora_testkit::{clock::Sequence, fault::FaultPlan, sample, world::World};
+use lunora_testkit::{
+    clock::Sequence,
+    fault::FaultPlan,
+    sample,
+    world::{World, leg_edit, new_destination},
+};
 use proptest::prelude::*;
 
-/// What somebody does to one of the destinations from 4 on; 1 to 3 are wanted throughout.
+/// What somebody does to one of the destinations from 4 on; 1 to 3 are wanted throughout, and
+/// 3 is hot, so that both of its legs are, whichever is in use.
 #[derive(Clone, Debug)]
 enum Act {
     Start(u64),
@@ -25,16 +34,26 @@ enum Act {
     Rekey(u64, u8),
     Remove(u64),
     Create,
+    FailOver(u64, FailOverTo),
+    Mode(u64, BackupMode),
     Pass,
 }
 
 fn act() -> impl Strategy<Value = Act> {
     let n = 4..10_u64;
+    let mode = prop::sample::select(BackupMode::ALL);
+    let to = prop::sample::select(vec![
+        FailOverTo::Primary,
+        FailOverTo::Backup,
+        FailOverTo::Release,
+    ]);
     prop_oneof![
         n.clone().prop_map(Act::Start),
         n.clone().prop_map(Act::Stop),
         (n.clone(), any::<u8>()).prop_map(|(n, key)| Act::Rekey(n, key)),
-        n.prop_map(Act::Remove),
+        n.clone().prop_map(Act::Remove),
+        (3..10_u64, to).prop_map(|(n, to)| Act::FailOver(n, to)),
+        (n, mode).prop_map(|(n, mode)| Act::Mode(n, mode)),
         Just(Act::Create),
         Just(Act::Pass),
     ]
@@ -55,9 +74,17 @@ async fn perform(world: &World, service: &Destinations, next_id: &AtomicU64, act
             drop(service.update(&id(*n), &patch, None).await);
         }
         Act::Remove(n) => drop(service.remove(&id(*n), None).await),
+        Act::FailOver(n, to) => drop(service.fail_over(&id(*n), *to).await),
+        Act::Mode(n, mode) => {
+            let patch = DestinationPatch {
+                backup_mode: Some(*mode),
+                ..DestinationPatch::default()
+            };
+            drop(service.update(&id(*n), &patch, None).await);
+        }
         Act::Create => {
             let n = next_id.fetch_add(1, Ordering::Relaxed);
-            let new = lunora_testkit::world::new_destination(n, Start::Now);
+            let new = new_destination(n, Start::Now);
             drop(service.create(id(n), new).await);
         }
         Act::Pass => {
@@ -204,7 +231,15 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let plan = FaultPlan::none();
-            let world = World::new(&plan).with_running(6).await;
+            let world = World::new(&plan).with_running(2).await;
+            for n in 3..=6 {
+                let new = NewDestination {
+                    backup: leg_edit(n + 100),
+                    backup_mode: if n < 5 { BackupMode::Hot } else { BackupMode::Standby },
+                    ..new_destination(n, Start::Now)
+                };
+                world.service.create(sample::destination_id(n), new).await.unwrap();
+            }
             plan.interleave(seed);
             let ids = Sequence::default();
             let (first, second) = (world.service.clone(), second_process(&world, &ids));
@@ -216,8 +251,8 @@ proptest! {
             };
             tokio::join!(run(first, one), run(second, other));
 
-            for n in 1..=3 {
-                let output = sample::output_id(n);
+            let backup = sample::destination(3).output(Leg::Backup);
+            for output in [1, 2, 3].map(sample::output_id).into_iter().chain([backup]) {
                 assert_eq!(world.router.interruptions(&output), 0, "{output} went off");
             }
             // All end in the same place: what the rows say.
@@ -225,11 +260,9 @@ proptest! {
             world.pass().await;
             let rows = world.destinations.list_all().await.unwrap();
             let running = rows.iter().map(|row| &row.value).filter(|row| row.is_running());
+            let wished = |row| wish(row, &OutputType::Relay, &sample::hash_key());
             let running: BTreeSet<OutputId> = running
-                .map(|row| OutputId {
-                    destination: row.id.clone(),
-                    leg: row.active_leg,
-                })
+                .flat_map(|row| wished(row).outputs().map(|it| it.id.clone()).collect::<Vec<_>>())
                 .collect();
             assert_eq!(world.on().into_iter().collect::<BTreeSet<_>>(), running);
         });

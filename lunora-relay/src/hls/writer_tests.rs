@@ -212,9 +212,9 @@ async fn a_disk_that_was_full_is_a_break_in_the_list_and_it_goes_on_by_itself() 
     let messages = stream(5);
     let (first, rest) = messages.split_at(messages.len() / 3);
 
-    first
-        .iter()
-        .for_each(|it| drop(feed.send(it.clone()).unwrap()));
+    first.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     while tries.load(Relaxed) < 6 || world.hls.state().fault.is_none() {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -222,8 +222,9 @@ async fn a_disk_that_was_full_is_a_break_in_the_list_and_it_goes_on_by_itself() 
     assert_eq!(fault.reason, HlsTrouble::DiskFull);
     assert!(fault.text.contains("make room"), "{}", fault.text);
     assert_eq!(world.hls.state().since, None);
-    rest.iter()
-        .for_each(|it| drop(feed.send(it.clone()).unwrap()));
+    rest.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     drop(feed);
     world.hls.stop().await;
 
@@ -273,9 +274,9 @@ async fn a_disk_that_stands_still_holds_nothing_up_and_costs_what_did_not_fit() 
         .unwrap();
 
     // Nothing is ever written, and all of this returns.
-    first
-        .iter()
-        .for_each(|it| drop(feed.send(it.clone()).unwrap()));
+    first.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     let state = world.hls.state();
     assert_eq!(state.segments_made, 0);
     assert_eq!(state.fault.unwrap().reason, HlsTrouble::TooSlow);
@@ -284,8 +285,9 @@ async fn a_disk_that_stands_still_holds_nothing_up_and_costs_what_did_not_fit() 
     world.until_made(5);
     // At a pace that this reader keeps up with.
     for some in rest[..1_000].chunks(10) {
-        some.iter()
-            .for_each(|it| drop(feed.send(it.clone()).unwrap()));
+        some.iter().for_each(|it| {
+            feed.send(it.clone()).unwrap();
+        });
         std::thread::sleep(Duration::from_millis(5));
     }
     drop(feed);
@@ -312,14 +314,15 @@ async fn a_folder_that_vanishes_is_made_again_and_nothing_is_listed_that_went_wi
         .unwrap();
     let messages = stream(6);
     let (first, rest) = messages.split_at(messages.len() / 2);
-    first
-        .iter()
-        .for_each(|it| drop(feed.send(it.clone()).unwrap()));
+    first.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     world.until_made(11);
 
     fs::remove_dir_all(&path).unwrap();
-    rest.iter()
-        .for_each(|it| drop(feed.send(it.clone()).unwrap()));
+    rest.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     drop(feed);
     world.hls.stop().await;
 
@@ -347,9 +350,9 @@ async fn a_file_in_the_place_of_the_folder_is_told_and_waited_out() {
         .unwrap();
     let messages = stream(4);
     let (first, rest) = messages.split_at(messages.len() / 2);
-    first
-        .iter()
-        .for_each(|it| drop(feed.send(it.clone()).unwrap()));
+    first.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     while world.hls.state().fault.is_none() {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -357,8 +360,9 @@ async fn a_file_in_the_place_of_the_folder_is_told_and_waited_out() {
     assert_eq!(fault.reason, HlsTrouble::Folder, "{fault:?}");
 
     fs::remove_file(&path).unwrap();
-    rest.iter()
-        .for_each(|it| drop(feed.send(it.clone()).unwrap()));
+    rest.iter().for_each(|it| {
+        feed.send(it.clone()).unwrap();
+    });
     drop(feed);
     world.hls.stop().await;
 

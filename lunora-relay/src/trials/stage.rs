@@ -87,10 +87,10 @@ impl Stage {
         let book = Arc::<Book>::default();
         let config = RelayConfig {
             ingest: None,
+            srt: None,
             idle: Idle::Demo,
             failover: Failover::default(),
             hls: None,
-            srt: None,
             outputs_max: 200,
             policy: DialPolicy::Local,
             resolver: Arc::clone(&book) as _,

@@ -13,7 +13,9 @@ use lunora_core::{
     },
     port::{Depth, DestinationProbe, OutputRouter},
 };
-use lunora_relay::{DialPolicy, Idle, Ingest, Relay, RelayConfig, RelayRouter, SystemResolver};
+use lunora_relay::{
+    DialPolicy, Failover, Idle, Ingest, Relay, RelayConfig, RelayRouter, SystemResolver,
+};
 use lunora_testkit::{
     clock::ManualClock,
     real::{
@@ -32,10 +34,10 @@ fn relay() -> Relay {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             publish_key: PUBLISH_KEY.into(),
         }),
-        idle: Idle::Nothing,
-        failover: lunora_relay::Failover::default(),
-        hls: None,
         srt: None,
+        idle: Idle::Nothing,
+        failover: Failover::default(),
+        hls: None,
         outputs_max: 10,
         policy: DialPolicy::Local,
         resolver: Arc::new(SystemResolver),

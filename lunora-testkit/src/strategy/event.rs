@@ -43,6 +43,7 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
         (0..1000_usize, 0..1000_usize)
             .prop_map(|(outputs, of)| EventKind::MassDetachHeld { outputs, of }),
         time().prop_map(|until| EventKind::ReconcilePaused { until }),
+        leg().prop_map(|leg| EventKind::FailoverPinned { leg }),
         select(programs.to_vec()).prop_map(|program| EventKind::ProgramChanged { program }),
         (leg(), leg(), cause(), label()).prop_map(|(from, to, cause, reason)| {
             EventKind::DestinationFailedOver {

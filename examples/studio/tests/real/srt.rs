@@ -11,13 +11,14 @@ use lunora_testkit::real::{
 
 use crate::studio::{Studio, on_free_ports};
 
-/// The processes that this one has started.
+/// The processes that any thread of this one has started.
 fn children(of: u32) -> Vec<u32> {
-    let path = format!("/proc/{of}/task/{of}/children");
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.split_whitespace()
-        .map(|id| id.parse().unwrap())
-        .collect()
+    let threads = fs::read_dir(format!("/proc/{of}/task")).unwrap();
+    let of_thread = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children"));
+    let texts = threads.filter_map(|thread| of_thread(thread.ok()?).ok());
+    let words: Vec<String> = texts.collect();
+    let ids = words.iter().flat_map(|text| text.split_whitespace());
+    ids.map(|id| id.parse().unwrap()).collect()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{super::destinations::DestinationError, Failover};
+use super::{super::destinations::DestinationError, Failover, legs::Sight};
 use crate::{
     domain::{Advice, DestinationId, Fault, Flip, Leg},
     plan::failover::{Condition, Decision, Outlook},
@@ -112,16 +112,16 @@ impl Failover {
         let not_found = || DestinationError::NotFound { id: id.clone() };
         let snapshot = self.reconciler.look().await?;
         let entry = snapshot.entries.get(id).cloned().ok_or_else(not_found)?;
-        let view = self.reconciler.view().await?;
+        let sight = Sight::new(&self.reconciler, self.reconciler.view().await?);
         let history = self.reconciler.ports.failovers.get(id).await?;
         let history = history.map(|it| it.value);
-        self.remember(&view);
+        self.remember(&sight.view);
         let now = self.reconciler.ports.clock.now();
         let row = &entry.destination.value;
-        let candidates = self.candidates(row, history.as_ref(), &view, now);
+        let candidates = self.candidates(row, history.as_ref(), &sight, now);
         let legs = candidates.iter().map(|it| {
             let output = row.output(it.id);
-            let observed = view.observed.iter().find(|seen| seen.id == output);
+            let observed = sight.view.observed.iter().find(|seen| seen.id == output);
             LegView {
                 leg: it.id,
                 missing: row.complete(it.id).err(),
@@ -137,7 +137,7 @@ impl Failover {
         let next = if pinned.is_some() {
             NextStep::Pinned
         } else if self.is_automatic(row) {
-            next_step(self.decide(row, history.as_ref(), &view, now), now)
+            next_step(self.decide(row, history.as_ref(), &sight, now), now)
         } else {
             NextStep::NotAutomatic
         };

@@ -122,7 +122,7 @@ impl Reconciler {
     }
 
     /// Whether the planner would refuse a leg of a destination, were it in use.
-    pub(super) fn refuses(&self, row: &Destination, leg: Leg, view: &View) -> bool {
+    pub(super) fn would_refuse(&self, row: &Destination, leg: Leg, view: &View) -> bool {
         let mut rows = view.rows.clone();
         for other in rows.iter_mut().filter(|it| it.value.id == row.id) {
             other.value.active_leg = leg;

@@ -10,8 +10,11 @@ use crate::{
         BackupMode, Destination, FailoverHistory, Fault, FaultClass, FaultCode, Finding, Leg,
         ObservedOutput, OutputId, OutputState, SwitchCause,
     },
-    plan::failover::{Candidate, Condition},
-    service::reconciler::View,
+    plan::{
+        Plan,
+        failover::{Candidate, Condition},
+    },
+    service::{Reconciler, reconciler::View},
 };
 
 /// Within what time losses of an output count together: one that comes and goes fails as well
@@ -119,13 +122,26 @@ impl Memory {
     }
 }
 
+/// What is stored and observed, and what the planner says of it.
+pub(super) struct Sight {
+    pub(super) view: View,
+    plan: Plan,
+}
+
+impl Sight {
+    pub(super) fn new(reconciler: &Reconciler, view: View) -> Self {
+        let plan = reconciler.plan(&view);
+        Self { view, plan }
+    }
+}
+
 impl Failover {
     /// Both legs, as they fare.
     pub(super) fn candidates(
         &self,
         row: &Destination,
         history: Option<&FailoverHistory>,
-        view: &View,
+        sight: &Sight,
         now: Timestamp,
     ) -> [Candidate<Leg>; 2] {
         Leg::ALL.map(|leg| Candidate {
@@ -134,7 +150,7 @@ impl Failover {
                 Leg::Primary => 0,
                 Leg::Backup => 1,
             },
-            condition: self.condition(row, leg, history, view, now),
+            condition: self.condition(row, leg, history, sight, now),
         })
     }
 
@@ -143,14 +159,18 @@ impl Failover {
         row: &Destination,
         leg: Leg,
         history: Option<&FailoverHistory>,
-        view: &View,
+        sight: &Sight,
         now: Timestamp,
     ) -> Condition {
         let output = row.output(leg);
-        if row.complete(leg).is_err() || self.reconciler.refuses(row, leg, view) {
+        let is_pushed = leg == row.active_leg || row.backup_mode == BackupMode::Hot;
+        let is_refused = match is_pushed {
+            true => sight.plan.refused.contains_key(&output),
+            false => self.reconciler.would_refuse(row, leg, &sight.view),
+        };
+        if row.complete(leg).is_err() || is_refused {
             return Condition::Unusable;
         }
-        let is_pushed = leg == row.active_leg || row.backup_mode == BackupMode::Hot;
         if !is_pushed {
             let found = self.memory().verdict(&output, now);
             return found.unwrap_or_else(|| self.rested(leg, history, now));
@@ -158,7 +178,7 @@ impl Failover {
         if let Some(fault) = self.reconciler.board.step_fault(&output) {
             return bad(fault.at, &fault, fault.count);
         }
-        let Some(observed) = view.observed.iter().find(|it| it.id == output) else {
+        let Some(observed) = sight.view.observed.iter().find(|it| it.id == output) else {
             return Condition::Unknown;
         };
         self.condition_of(observed, now)

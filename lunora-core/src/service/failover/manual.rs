@@ -47,16 +47,7 @@ impl Destinations {
         let mut is_done = false;
         for _ in 0..TRIES_MAX {
             let stored = self.get(id).await?;
-            let mut planned = stored.value.clone();
-            planned.active_leg = leg;
-            self.check_ours(&planned)?;
-            if !planned.has_output() {
-                let reason = "it has no output, so it has no leg to use";
-                return Err(DestinationError::Invalid { reason });
-            }
-            if let Err(reason) = planned.complete(leg) {
-                return Err(DestinationError::Invalid { reason });
-            }
+            self.intend_leg(&stored.value, leg).await?;
             let before = self.ports.failovers.get(id).await?;
             let old = before.as_ref().map(|it| it.value.clone());
             let old = old.unwrap_or_else(|| FailoverHistory::new(id.clone()));
@@ -69,7 +60,6 @@ impl Destinations {
                     FailOverOutcome::AlreadySo(changed)
                 });
             }
-            self.check_running(&planned).await?;
 
             let mut new = old.clone();
             new.pinned = Some(leg);

@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use explain::{Explanation, LegView, NextStep};
 pub use manual::{FailOverOutcome, FailOverTo};
 
-use self::legs::Memory;
+use self::legs::{Memory, Sight};
 use super::{Cause, Reconciler, Scope, reconciler::View};
 use crate::{
     domain::{
@@ -92,14 +92,14 @@ impl Failover {
         if self.reconciler.paused_until().await?.is_some() {
             return Ok(Vec::new());
         }
-        let view = self.reconciler.view().await?;
+        let sight = Sight::new(&self.reconciler, self.reconciler.view().await?);
         let histories = self.histories().await?;
-        self.remember(&view);
+        self.remember(&sight.view);
         let mut flips = Vec::new();
         let mut failed = None;
-        for row in &view.rows {
+        for row in &sight.view.rows {
             let history = histories.get(&row.value.id);
-            match self.tend(row, history, &view).await {
+            match self.tend(row, history, &sight).await {
                 Ok(None) => (),
                 Ok(Some(flip)) => {
                     let destination = row.value.id.clone();
@@ -197,7 +197,7 @@ impl Failover {
         &self,
         row: &Versioned<Destination>,
         history: Option<&Versioned<FailoverHistory>>,
-        view: &View,
+        sight: &Sight,
     ) -> Result<Option<Flip>, PortError> {
         let pending = history.and_then(|it| it.value.pending.as_ref());
         if let (Some(history), Some(flip)) = (history, pending)
@@ -218,7 +218,7 @@ impl Failover {
             return Ok(None);
         }
         let now = self.reconciler.ports.clock.now();
-        let decision = self.decide(&row.value, history.map(|it| &it.value), view, now);
+        let decision = self.decide(&row.value, history.map(|it| &it.value), sight, now);
         let (to, why) = match decision {
             Decision::Switch { to, why } | Decision::FailBack { to, why } => (to, why),
             Decision::Stay(_) => {
@@ -257,10 +257,10 @@ impl Failover {
         &self,
         row: &Destination,
         history: Option<&FailoverHistory>,
-        view: &View,
+        sight: &Sight,
         now: Timestamp,
     ) -> Decision<Leg> {
-        let candidates = self.candidates(row, history, view, now);
+        let candidates = self.candidates(row, history, sight, now);
         let flips = history.map(legs::automatic_flips).unwrap_or_default();
         let view = policy::View {
             candidates: &candidates,
