@@ -80,7 +80,6 @@ impl Stage {
                 library,
             }),
             idle: Idle::Nothing,
-            hls: None,
             failover: Failover::default(),
             hls: None,
             outputs_max: 10,
