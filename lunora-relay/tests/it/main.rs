@@ -4,6 +4,7 @@
 
 mod conformance;
 mod control;
+mod hls;
 mod hostile;
 mod isolation;
 mod joining;

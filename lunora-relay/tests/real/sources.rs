@@ -106,12 +106,12 @@ impl World {
             }),
             srt: None,
             idle: Idle::Nothing,
-            hls: None,
             failover: Failover {
                 fail_back_after: FAIL_BACK_AFTER,
                 fail_backs_per_hour: 100,
                 ..Failover::default()
             },
+            hls: None,
             outputs_max: 10,
             policy: DialPolicy::Local,
             resolver: Arc::new(SystemResolver),
