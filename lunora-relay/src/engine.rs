@@ -13,8 +13,8 @@ use std::{
 use jiff::Timestamp;
 use lunora_core::{
     domain::{
-        IngestSpec, ObservedIngest, ObservedOutput, OutputId, OutputSpec, OutputState, SourceId,
-        Switch,
+        IngestSpec, MediaFacts, ObservedIngest, ObservedOutput, OutputId, OutputSpec, OutputState,
+        SourceId, Switch,
     },
     port::{Clock, PortError},
 };
@@ -60,6 +60,8 @@ pub(crate) enum SourceCommand {
     /// Answers whether the source is known.
     Pin(Option<SourceId>, oneshot::Sender<bool>),
     Pinned(oneshot::Sender<Option<Origin>>),
+    /// Answers what is on air, and what was measured of it.
+    OnAir(oneshot::Sender<Option<(Origin, MediaFacts)>>),
     Prober(IngestSpec, oneshot::Sender<Result<Prober, PortError>>),
 }
 
@@ -242,6 +244,9 @@ impl Engine {
             }
             SourceCommand::Pinned(reply) => {
                 let _ = reply.send(hub.pinned());
+            }
+            SourceCommand::OnAir(reply) => {
+                let _ = reply.send(hub.measured());
             }
             SourceCommand::Prober(spec, reply) => {
                 let _ = reply.send(self.sources.prober(&spec));

@@ -1,6 +1,6 @@
-//! Encoders publish here, one at a time.
+//! Encoders publish here: one with the relay's own key, and one with the key of each source.
 //!
-//! Of two with the right key, the one that is sending stays and the other is refused: if the newer
+//! Of two with the same key, the one that is sending stays and the other is refused: if the newer
 //! one won, two encoders that reconnect by themselves would throw each other out for ever. One that
 //! has sent nothing for two seconds makes room, since the newcomer is most likely the same encoder
 //! come back after its network broke.

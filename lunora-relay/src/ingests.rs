@@ -53,6 +53,12 @@ impl RelayIngests {
         answer.await.map_err(|_| Stopped)
     }
 
+    /// What is on air, be it a source or not, and what was measured of it; `None` if nothing is.
+    pub async fn on_air(&self) -> Result<Option<(Origin, MediaFacts)>, PortError> {
+        let measured = self.ask(SourceCommand::OnAir).await;
+        measured.map_err(|Stopped| unavailable("measure", "what is on air"))
+    }
+
     async fn see(&self, id: &SourceId) -> Result<Option<ObservedIngest>, PortError> {
         let all = self.observe().await?;
         Ok(all.into_iter().find(|it| it.id == *id))

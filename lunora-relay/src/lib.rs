@@ -1,14 +1,16 @@
-//! The local media engine of Lunora: an encoder publishes RTMP to it, and it
-//! pushes RTMP and RTMPS to many destinations, each of which is added, edited,
-//! switched and removed without any other noticing.
+//! The local media engine of Lunora: encoders publish RTMP to it, one of them
+//! is on air, and it pushes RTMP and RTMPS to many destinations, each of which
+//! is added, edited, switched and removed without any other noticing.
 //!
-//! A [`Relay`] runs on a thread and a runtime of its own. [`Relay::router`] is
-//! its port to the domain, an [`OutputRouter`](lunora_core::port::OutputRouter).
+//! A [`Relay`] runs on a thread and a runtime of its own. Its ports to the domain
+//! are [`Relay::router`] for destinations, [`Relay::ingests`] for sources and
+//! [`Relay::channel`] for all of it; [`Relay::air`] tells every switch.
 //!
-//! - `ingest` and `demo` are where a program comes from: one encoder at a time,
-//!   or a test stream that plays until one publishes.
-//! - `fanout` brings it to every output: one timeline, each message serialised
-//!   once, one bounded queue an output.
+//! - `ingest` and `demo` are where a program comes from: encoders, each with a
+//!   key of its own, or a test stream that plays while none of them does.
+//!   `sources` knows which there are, and `ingests` is how others talk of them.
+//! - `fanout` chooses one of them and brings it to every output: one timeline,
+//!   each message serialised once, one bounded queue an output.
 //! - `hls` writes what viewers get, on a thread of its own.
 //! - `output` is the life of one output: connect, publish, retry, say goodbye.
 //!   `dial` and `tls` are its only way to the network.

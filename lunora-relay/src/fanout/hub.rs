@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use lunora_core::{
-    domain::{Fault, Fingerprint, ObservedIngest, Priority, SourceId, SwitchCause},
+    domain::{Fault, Fingerprint, MediaFacts, ObservedIngest, Priority, SourceId, SwitchCause},
     port::Clock,
 };
 use tokio::{
@@ -194,6 +194,14 @@ impl Hub {
     pub(crate) fn observe(&self) -> Vec<ObservedIngest> {
         self.look();
         lock(&self.inner).observe_posts(self.now())
+    }
+
+    /// What is on air, and what was measured of it.
+    pub(crate) fn measured(&self) -> Option<(Origin, MediaFacts)> {
+        let now = self.now();
+        let inner = lock(&self.inner);
+        let feed = inner.entrants.get(&inner.on_air?)?;
+        Some((feed.origin.clone(), feed.facts(now)))
     }
 
     /// Whether a source was added.

@@ -182,6 +182,22 @@ async fn rule_28_silence_is_decided_on_within_half_a_second_and_the_switch_lands
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_back_before_the_keyframe_of_the_other_stays_on_air() {
+    let world = World::new();
+    let first = tokio::spawn(play(world.feed(1, 1), 1, 0, Duration::from_secs(5)));
+    // Its keyframes come 40 ms before each whole second.
+    tokio::spawn(play(world.feed(2, 2), 2, 1, LONG));
+    let first = first.await.unwrap().unwrap();
+    sleep(Duration::from_millis(600)).await;
+    tokio::spawn(play(first, 1, 0, LONG));
+    sleep(Duration::from_secs(4)).await;
+
+    let air = world.air();
+    assert_eq!(air.on_air, Some(Origin::Source(id(1))));
+    assert_eq!(air.switches, 1, "the first of all");
+}
+
+#[tokio::test(start_paused = true)]
 async fn rule_28_while_another_waits_for_its_keyframe_the_one_on_air_goes_on() {
     let world = World::new();
     let (first, second) = (world.feed(1, 1), world.feed(2, 2));

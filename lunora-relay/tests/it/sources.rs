@@ -235,4 +235,8 @@ async fn a_probe_tells_what_comes_in() {
     assert_eq!(video.keyframe_interval_ms, Some(400));
     assert_eq!(media.audio.unwrap().codec, MediaCodec::Aac);
     assert_eq!(air.borrow().on_air, origin(1), "and changes nothing");
+
+    let (on_air, measured) = ingests.on_air().await.unwrap().unwrap();
+    assert_eq!(Some(on_air), origin(1));
+    assert!(measured.bitrate_bps.is_some());
 }
