@@ -145,11 +145,6 @@ impl Worker {
         let number = self.pinged;
         self.tell(&ToWorker::Ping { number }).await
     }
-
-    #[cfg(test)]
-    pub(super) fn id(&self) -> Option<u32> {
-        self.child.id()
-    }
 }
 
 /// Looks for a process that works and gets nothing done.

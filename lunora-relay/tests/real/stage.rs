@@ -186,7 +186,9 @@ impl Stage {
     /// Ends a push in good order.
     pub(crate) fn detach(&self, id: &OutputId) {
         let router = self.relay.router();
-        let detached = self.runtime.block_on(router.detach(&[id.clone()]));
+        let detached = self
+            .runtime
+            .block_on(router.detach(std::slice::from_ref(id)));
         detached.into_iter().for_each(|result| result.unwrap());
     }
 }

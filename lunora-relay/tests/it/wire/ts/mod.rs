@@ -139,12 +139,12 @@ fn after_a_loss_pictures_go_on_with_the_next_keyframe_and_it_is_counted() {
     film(&mut mux, 30, 0, Length::Untold);
     let of_video = |packet: &[u8; 188]| packet[1] & 0x1F == 1 && packet[2] == 0;
     // A packet from the middle of the fourth picture.
-    let places = mux
+    let mut places = mux
         .packets
         .iter()
         .enumerate()
         .filter(|(_, it)| of_video(it));
-    let (lost, _) = places.skip(2 * 3 + 1).next().unwrap();
+    let (lost, _) = places.nth(2 * 3 + 1).unwrap();
     mux.packets.remove(lost);
 
     let (messages, counters) = demuxed(&mux.bytes());
