@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use lunora_core::{
     domain::{
-        BackupMode, Destination, DestinationId, DestinationName, Endpoint, Leg, OutputType, Platform, PresetId,
-        PushUrl, SecretRef, Wanted,
+        BackupMode, Destination, DestinationId, DestinationName, Endpoint, Leg, OutputType,
+        Platform, PresetId, PushUrl, SecretRef, Wanted,
     },
     port::{Revision, Versioned},
 };
