@@ -16,7 +16,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
     http::{
-        HeaderValue, Method, StatusCode,
+        HeaderName, HeaderValue, Method, StatusCode,
         header::{
             ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
             ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, IF_MODIFIED_SINCE,
@@ -39,6 +39,9 @@ use tower_http::services::ServeDir;
 const READERS_MAX: usize = 64;
 /// How long one may take: by then its segment is hardly in the playlist any more.
 const READ_MAX: Duration = Duration::from_secs(30);
+
+/// Tells for which page a browser asks; a page cannot change it.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Serves the HLS that lies in a folder.
 pub(crate) fn routes(folder: &Path) -> Router {
@@ -102,18 +105,24 @@ fn origin_of(request: &Request) -> Result<Option<HeaderValue>, (StatusCode, &'st
         let text = "the stream is served to loopback names alone, such as http://127.0.0.1";
         return Err((StatusCode::FORBIDDEN, text));
     }
+    let refused = (
+        StatusCode::FORBIDDEN,
+        "pages of other sites may not read the stream",
+    );
     let Some(origin) = headers.get(ORIGIN) else {
-        return Ok(None);
+        // A page can embed it without a word of its origin, but its browser tells.
+        let site = headers.get(SEC_FETCH_SITE);
+        return match site.is_some_and(|site| site.as_bytes() == b"cross-site") {
+            true => Err(refused),
+            false => Ok(None),
+        };
     };
     let site = origin.to_str().ok().and_then(|it| it.split_once("://"));
     let site = site.and_then(|(_, authority)| authority.parse().ok());
     if site.as_ref().is_some_and(is_loopback) {
         return Ok(Some(origin.clone()));
     }
-    Err((
-        StatusCode::FORBIDDEN,
-        "pages of other sites may not read the stream",
-    ))
+    Err(refused)
 }
 
 fn finish(file: HlsFile, response: Response, place: OwnedSemaphorePermit) -> Response {
@@ -195,7 +204,7 @@ mod tests {
     async fn get(routes: &Router, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::get(path).body(Body::empty()).unwrap();
         for (name, value) in headers {
-            let name: axum::http::HeaderName = name.parse().unwrap();
+            let name: HeaderName = name.parse().unwrap();
             request.headers_mut().insert(name, value.parse().unwrap());
         }
         let response = routes.clone().oneshot(request).await.unwrap();
@@ -294,6 +303,7 @@ mod tests {
             [("host", HOST), ("origin", "https://example.com")],
             [("host", HOST), ("origin", "null")],
             [("host", HOST), ("origin", "http://127.0.0.1.example.com")],
+            [("host", HOST), ("sec-fetch-site", "cross-site")],
             [("host", "rebound.example.com"), ("accept", "*/*")],
             [("host", "127.0.0.1@example.com"), ("accept", "*/*")],
         ] {

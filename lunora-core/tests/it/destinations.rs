@@ -1,7 +1,16 @@
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
 use lunora_core::{
-    domain::{Edit, EventKind, FaultCode, KeyInput, Platform, StatusKind, Wanted},
-    port::{ControlStore, Repo, RepoExt},
-    service::{DestinationError, DestinationPatch, LegEdit, Start, StartOutcome, StopOutcome},
+    domain::{
+        Edit, EventKind, FaultCode, FeedProgram, KeyInput, OutputType, Platform, StatusKind,
+        ViewerFeed, Wanted,
+    },
+    plan::SEGMENT_AGE_MAX,
+    port::{ControlStore, Repo, RepoExt, ViewerMonitor},
+    service::{
+        DestinationError, DestinationPatch, LegEdit, Reconciler, Start, StartOutcome, StopOutcome,
+    },
 };
 use lunora_testkit::{
     sample,
@@ -76,6 +85,41 @@ async fn rule_4_hls_has_no_output_and_its_status_is_not_guessed() {
     world.service.create(id(1), new).await.unwrap();
     assert_eq!(world.on(), []);
     assert_eq!(world.status(1).await.kind, StatusKind::Unconfirmed);
+}
+
+/// Viewers who got their newest segment at a known time.
+#[derive(Debug)]
+struct Watched(Timestamp);
+
+impl ViewerMonitor for Watched {
+    fn viewer_feed(&self) -> ViewerFeed {
+        ViewerFeed {
+            newest_segment: Some(self.0),
+            since: Some(self.0),
+            program: FeedProgram::Nothing,
+            fault: None,
+        }
+    }
+}
+
+#[tokio::test]
+async fn rule_4_the_status_of_hls_comes_from_the_age_of_the_newest_segment() {
+    let world = World::default();
+    let mut new = new_destination(1, Start::Now);
+    new.platform = Platform::Hls;
+    new.primary = LegEdit::default();
+    world.service.create(id(1), new).await.unwrap();
+    let newest = world.ports.clock.now();
+    let worker = Reconciler::new(world.ports.clone(), OutputType::Relay, sample::hash_key());
+    let worker = worker.with_viewers(Arc::new(Watched(newest)));
+    let kind = async || worker.look().await.unwrap().entries[&id(1)].status.kind;
+
+    assert_eq!(kind().await, StatusKind::Live);
+    world.clock.advance(SEGMENT_AGE_MAX.unsigned_abs());
+    assert_eq!(kind().await, StatusKind::Live);
+    world.clock.advance(Duration::from_millis(1));
+    assert_eq!(kind().await, StatusKind::WaitingForSource);
+    assert_eq!(world.on(), [], "and never from an output");
 }
 
 #[tokio::test]
@@ -205,7 +249,7 @@ async fn rule_12_a_removal_ends_with_nothing_left_and_is_told() {
 async fn rule_13_a_destination_of_another_way_is_not_started_from_here() {
     let world = World::default();
     let mut row = sample::destination(1);
-    row.output_type = lunora_core::domain::OutputType::MediaLive;
+    row.output_type = OutputType::MediaLive;
     world.destinations.create(&row).await.unwrap();
     let refused = world.service.start(&row.id).await.unwrap_err();
     assert!(

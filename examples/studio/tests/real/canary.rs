@@ -159,11 +159,17 @@ fn with_basics(mut body: Value) -> Value {
     body
 }
 
+/// Every file below a folder. One that is gone by now is none.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
-    let files = fs::read_dir(folder).unwrap();
-    let read = |file: fs::DirEntry| {
-        let content = fs::read(file.path()).unwrap();
-        (file.file_name().to_string_lossy().into_owned(), content)
-    };
-    files.map(|file| read(file.unwrap())).collect()
+    let entries = fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let below = paths.flat_map(|path| {
+        if path.is_dir() {
+            return files(&path);
+        }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let content = fs::read(&path).ok();
+        content.map(|content| (name, content)).into_iter().collect()
+    });
+    below.collect()
 }

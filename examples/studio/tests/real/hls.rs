@@ -11,7 +11,7 @@ use lunora_testkit::real::{
     machine::{self, PATIENCE, until},
     media::{Clip, Kind, codecs, decodes_clean, is_one_run_of, is_one_run_within, publish},
     nginx::Nginx,
-    process::run,
+    process::{Running, run},
 };
 use serde_json::{Value, json};
 
@@ -140,6 +140,73 @@ fn chromium_plays_it_by_itself_and_with_hls_js() {
         let errors = all.iter().filter_map(|report| report["error"].as_str());
         let bad: Vec<&str> = errors.filter(|it| *it != "bufferStalledError").collect();
         assert!(bad.is_empty(), "{player:?}: {bad:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs ffmpeg; scripts/test runs it"]
+fn sound_alone_pictures_alone_and_long_groups_of_pictures_play() {
+    let pictures = ["-re", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"];
+    let sound = [
+        "-re",
+        "-f",
+        "lavfi",
+        "-i",
+        "anoisesrc=amplitude=0.2:sample_rate=44100",
+    ];
+    let both = [pictures, sound].concat();
+    // Of the last ones, only every tenth second begins with a keyframe.
+    let runs = [
+        (sound.to_vec(), "50"),
+        (pictures.to_vec(), "50"),
+        (both, "250"),
+    ];
+    let runs = runs.map(|(inputs, group)| {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = Studio::without_test_stream(folder.path());
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-hide_banner", "-v", "error"]);
+        command.args(inputs);
+        command.args([
+            "-t",
+            "11",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-pix_fmt",
+            "yuv420p",
+        ]);
+        command.args(["-g", group, "-c:a", "aac", "-f", "flv", &studio.publish]);
+        (folder, Running::start("the encoder", &mut command), studio)
+    });
+
+    for (place, (folder, mut encoder, studio)) in runs.into_iter().enumerate() {
+        assert!(encoder.ends(PATIENCE).success(), "{:?}", encoder.err());
+        let hls = folder.path().join("hls");
+        let list = until("eleven seconds", || {
+            let list = playlist(&hls);
+            let seconds = durations(&list).into_iter();
+            let seconds = seconds.map(|it| it.trim_end_matches(',').parse::<f64>().unwrap());
+            let longest = seconds.clone().fold(0.0, f64::max);
+            assert!(longest <= 4.0, "{list}");
+            (10.9 < seconds.sum::<f64>()).then_some(list)
+        });
+        let is_independent = list.contains("#EXT-X-INDEPENDENT-SEGMENTS");
+        assert_eq!(is_independent, place < 2, "{list}");
+        let joined = folder.path().join("joined.mp4");
+        let mut file = fs::File::create(&joined).unwrap();
+        for part in heads(&hls).iter().chain(&segments(&hls)) {
+            file.write_all(&fs::read(part).unwrap()).unwrap();
+        }
+        let mut strict = Command::new("ffmpeg");
+        strict
+            .args(["-nostdin", "-v", "warning", "-xerror", "-i"])
+            .arg(&joined);
+        run(strict.args(["-f", "null", "-"]));
+        let codecs = codecs(&url(&studio));
+        assert_eq!(codecs.contains("h264"), place != 0, "{codecs}");
+        assert_eq!(codecs.contains("aac"), place != 1, "{codecs}");
     }
 }
 
