@@ -42,7 +42,8 @@ const FRAMES: u8 = 1;
 const FRAMES_WITHOUT_COMPOSITION: u8 = 3;
 
 fn video(payload: &Bytes, codec: Codec) -> Option<Coded> {
-    if let Some((packet_type, rest)) = tag::enhanced_body(MessageKind::Video, payload) {
+    if tag::is_enhanced(MessageKind::Video, payload) {
+        let (packet_type, rest) = tag::enhanced_body(MessageKind::Video, payload)?;
         let has_composition = matches!(codec, Codec::Avc | Codec::Hevc | Codec::Vvc);
         return match packet_type {
             SEQUENCE_START => Some(Coded::Configuration(rest)),
@@ -59,7 +60,8 @@ fn video(payload: &Bytes, codec: Codec) -> Option<Coded> {
 }
 
 fn audio(payload: &Bytes, codec: Codec) -> Option<Coded> {
-    if let Some((packet_type, rest)) = tag::enhanced_body(MessageKind::Audio, payload) {
+    if tag::is_enhanced(MessageKind::Audio, payload) {
+        let (packet_type, rest) = tag::enhanced_body(MessageKind::Audio, payload)?;
         return match packet_type {
             SEQUENCE_START => Some(Coded::Configuration(rest)),
             FRAMES => Some(frame(rest)),

@@ -212,14 +212,23 @@ fn enhanced(packet_type: u8, rest: &[u8], types: &PacketTypes, key: bool) -> Tag
 /// and for several tracks in one.
 pub(super) fn enhanced_body(kind: MessageKind, payload: &Bytes) -> Option<(u8, Bytes)> {
     let (&first, rest) = payload.split_first()?;
-    let (is_enhanced, types) = match kind {
-        MessageKind::Audio => (first >> 4 == ENHANCED_AUDIO, AUDIO),
-        _ => (first & ENHANCED != 0, VIDEO),
+    let is_enhanced = is_enhanced(kind, payload);
+    let types = match kind {
+        MessageKind::Audio => AUDIO,
+        _ => VIDEO,
     };
     let (packet_type, rest) = behind_modifiers(first & 0x0F, rest)?;
     let is_one = is_enhanced && packet_type != types.multitrack;
     let behind = rest.get(4..).filter(|_| is_one)?;
     Some((packet_type, payload.slice_ref(behind)))
+}
+
+/// Whether the tag has a packet type and a fourCC.
+pub(super) fn is_enhanced(kind: MessageKind, payload: &[u8]) -> bool {
+    payload.first().is_some_and(|first| match kind {
+        MessageKind::Audio => first >> 4 == ENHANCED_AUDIO,
+        _ => first & ENHANCED != 0,
+    })
 }
 
 /// The packet type after any number of modifiers. Each takes at least two bytes, so this ends.
