@@ -11,7 +11,10 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let (once, is_right) = read(input, usize::from(piece) + 1);
-    assert_eq!((&once, is_right), (&read(input, input.len().max(1)).0, is_right));
+    assert_eq!(
+        (&once, is_right),
+        (&read(input, input.len().max(1)).0, is_right)
+    );
     let written: Vec<u8> = once.iter().flat_map(FromWorker::to_frame).collect();
     assert!(input.starts_with(&written));
 
