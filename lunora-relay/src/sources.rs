@@ -187,10 +187,13 @@ impl Sources {
                 "this relay does not listen for encoders; give it an address for RTMP"
             }
             (Protocol::Rtmp, IngestWay::Call { .. }) => {
-                "let the encoder publish to this machine by RTMP, or call it by SRT"
+                "RTMP is not fetched from here: let the encoder publish to this machine, or \
+                 call it by SRT"
             }
-            (Protocol::Rtp, _) => "send it to this machine by SRT or RTMP",
-            (Protocol::Ndi, _) => "bridge it to SRT or RTMP, and send that to this machine",
+            (Protocol::Rtp, _) => "RTP cannot be taken in here: send it by SRT or RTMP",
+            (Protocol::Ndi, _) => {
+                "NDI cannot be taken in here: bridge it to SRT or RTMP, and send that"
+            }
         };
         Some(PortError::new(ErrorKind::Unsupported, APPLY, &spec.id).with_reason(reason))
     }
