@@ -246,7 +246,7 @@ fn is_alike(one: &IngestSpec, other: &IngestSpec) -> bool {
 }
 
 /// Whether what comes in by the one comes in by the other: all but the priority is the same.
-fn is_same_way(one: &IngestSpec, other: &IngestSpec) -> bool {
+pub(crate) fn is_same_way(one: &IngestSpec, other: &IngestSpec) -> bool {
     let same_name = match (&one.way, &other.way) {
         (IngestWay::Listen { stream_name: a }, IngestWay::Listen { stream_name: b }) => {
             is_same_secret(a.as_ref(), b.as_ref())
