@@ -123,6 +123,7 @@ impl From<NextStep> for NextView {
             NextStep::NotAutomatic => ("not_automatic", None, None),
             NextStep::Settled => ("settled", None, None),
             NextStep::Pinned => ("pinned", None, None),
+            NextStep::WaitsForPerson => ("waits_for_person", None, None),
             NextStep::NoOther => ("no_other", None, None),
             NextStep::TakesOver { to, at, .. } => ("takes_over", Some(to), Some(Iso(at))),
             NextStep::GoesBack { to, at } => ("goes_back", Some(to), Some(Iso(at))),
