@@ -16,8 +16,8 @@ use lunora_core::{
     },
     plan::failover::Limits,
     port::{
-        Clock as _, Depth, DestinationProbe, ErrorKind, Forget, History, PortError, Repo as _,
-        Revealed, SecretStore, Which,
+        Clock as _, Depth, DestinationProbe, ErrorKind, Expect, Forget, History, PortError,
+        Repo as _, Revealed, SecretStore, Which,
     },
     service::{
         Cause, Change, DestinationError, DestinationPatch, Destinations, FailOverOutcome,
@@ -672,4 +672,20 @@ async fn rule_8_nothing_live_is_ended_for_a_leg_whose_key_cannot_be_read() {
     let failover = Failover::new(reconciler, Limits::default());
     assert_eq!(failover.tick().await.unwrap(), []);
     assert_eq!(leg_on(&world), [Leg::Primary], "it may come back");
+}
+
+#[tokio::test]
+async fn rule_28_a_backup_in_use_that_another_client_took_away_is_left_for_the_primary() {
+    let world = world(BackupMode::Standby).await;
+    let failover = failover(&world);
+    let mut row = world.destinations.get(&id(1)).await.unwrap().unwrap();
+    row.value.active_leg = Leg::Backup;
+    row.value.backup = None;
+    let expect = Expect::Revision(row.revision);
+    world.destinations.put(&row.value, expect).await.unwrap();
+    world.pass().await;
+    assert_eq!(leg_on(&world), []);
+
+    failover.tick().await.unwrap();
+    assert_eq!(leg_on(&world), [Leg::Primary]);
 }

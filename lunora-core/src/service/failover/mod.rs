@@ -185,13 +185,14 @@ impl Failover {
         self.reconciler.board.saw(&view.observed);
     }
 
-    /// Whether the policy decides for it.
+    /// Whether the policy decides for it: also where another client took the backup away that is
+    /// in use.
     fn is_automatic(&self, row: &Destination) -> bool {
         row.failover_enabled
             && row.is_running()
             && row.has_output()
             && self.reconciler.is_ours(row)
-            && row.backup.is_some()
+            && (row.backup.is_some() || row.active_leg == Leg::Backup)
     }
 
     /// Looks after one destination.
