@@ -24,8 +24,9 @@ struct WhyBody<'a> {
     failover: FailoverView<'a>,
 }
 
+/// What a fault means for people.
 #[derive(Serialize)]
-struct AdviceView {
+pub(super) struct AdviceView {
     happened: &'static str,
     by_itself: &'static str,
     to_do: &'static str,
