@@ -3,12 +3,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use lunora_core::{
-    domain::{DestinationId, Edit, Leg},
+    domain::{Advice, DestinationId, Edit, Leg},
     port::Depth,
 };
 use serde::{Deserialize, Serialize};
 
-use super::path::Id;
+use super::{path::Id, why::AdviceView};
 use crate::{
     Api,
     body::{Field, MaybeJsonObject},
@@ -49,6 +49,8 @@ struct TestReply<'a> {
     leg: Leg,
     depth: Depth,
     finding: FindingView<'a>,
+    /// Of what failed first.
+    advice: Option<AdviceView>,
     /// What comes in, held against the rules of the platform.
     verdicts: Vec<VerdictView<'a>>,
 }
@@ -82,6 +84,10 @@ pub(crate) async fn test(
         destination_id: &id,
         leg: test.leg,
         depth,
+        advice: test
+            .finding
+            .fault()
+            .map(|fault| Advice::of(fault.code, fault.class).into()),
         finding: FindingView::from(&test.finding),
         verdicts: test.verdicts.iter().map(VerdictView::from).collect(),
     };
@@ -113,6 +119,7 @@ mod tests {
         let default = world.act(&path).await;
         assert_eq!(default.status, 200, "{}", default.text);
         assert_eq!(default.json["depth"], "connect");
+        assert_eq!(default.json["advice"], json!(null));
         let expected = [
             ("settings", "passed"),
             ("name", "passed"),
@@ -145,6 +152,9 @@ mod tests {
 
         let reply = world.act(&path).await;
         assert_eq!(reply.json["finding"]["good"], false, "nobody listens");
+        for part in ["happened", "by_itself", "to_do"] {
+            assert!(reply.json["advice"][part].is_string(), "{}", reply.text);
+        }
         let verdicts = reply.json["verdicts"].as_array().unwrap();
         let bitrate = verdicts.iter().find(|it| it["rule"] == "bitrate").unwrap();
         assert_eq!(bitrate["fit"], "refuses");

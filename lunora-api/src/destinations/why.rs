@@ -24,8 +24,9 @@ struct WhyBody<'a> {
     failover: FailoverView<'a>,
 }
 
+/// What a fault means for people.
 #[derive(Serialize)]
-struct AdviceView {
+pub(super) struct AdviceView {
     happened: &'static str,
     by_itself: &'static str,
     to_do: &'static str,
@@ -123,6 +124,7 @@ impl From<NextStep> for NextView {
             NextStep::NotAutomatic => ("not_automatic", None, None),
             NextStep::Settled => ("settled", None, None),
             NextStep::Pinned => ("pinned", None, None),
+            NextStep::WaitsForPerson => ("waits_for_person", None, None),
             NextStep::NoOther => ("no_other", None, None),
             NextStep::TakesOver { to, at, .. } => ("takes_over", Some(to), Some(Iso(at))),
             NextStep::GoesBack { to, at } => ("goes_back", Some(to), Some(Iso(at))),

@@ -50,6 +50,13 @@ impl FailoverHistory {
         }
     }
 
+    /// Whether a leg was left for what a person has to mend, and nobody acted since.
+    #[must_use]
+    pub fn waits_for_person(&self, leg: Leg, generation: u64) -> bool {
+        let last = self.flips.last().filter(|flip| flip.to != leg);
+        last.is_some_and(|flip| flip.waits_at == Some(generation))
+    }
+
     /// Adds a flip, and drops the oldest one if there are too many.
     pub fn add(&mut self, flip: Flip) {
         self.flips.push(flip);
@@ -70,6 +77,10 @@ pub struct Flip {
     /// Who decided. What people switch is not counted against the limit of flips.
     #[serde(default = "by_the_policy")]
     pub cause: SwitchCause,
+    /// The generation of the row, if what was left waits for a person (rule 29): no test tells
+    /// that it was mended, as long as the row is still at that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_at: Option<u64>,
 }
 
 /// The first histories told of no other.

@@ -151,7 +151,13 @@ fn missing_key(destination: &Destination) -> Option<Fault> {
     let endpoint = destination.endpoint(destination.active_leg)?;
     let complete = endpoint.has_its_key() || !destination.has_output() || !destination.enabled;
     (!complete).then(|| {
-        let text = "it has no stream key; set `stream_key`";
+        let text = match destination.active_leg {
+            Leg::Primary => "it has no stream key; set `stream_key`",
+            Leg::Backup => {
+                "its backup, which is in use, has no stream key; set `backup_stream_key`, or use \
+                 the primary"
+            }
+        };
         let class = FaultClass::Actionable;
         Fault::new(FaultCode::Invalid, class, text, destination.updated_at)
     })

@@ -150,6 +150,9 @@ impl Destinations {
         }
         if stored.active_leg != leg {
             self.check_running(&planned).await?;
+            if planned.is_running() {
+                self.reconciler.check_secrets(&planned, leg).await?;
+            }
         }
         Ok(planned)
     }

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Reconciler;
+use super::{DestinationError, Reconciler};
 use crate::{
     domain::{
-        Destination, Fault, FaultClass, FaultCode, OutputId, OutputSpec, PushTarget, SecretName,
-        SecretRef, StreamKey, Switch,
+        Destination, Endpoint, Fault, FaultClass, FaultCode, Leg, OutputId, OutputSpec, PushTarget,
+        SecretName, SecretRef, StreamKey, Switch,
     },
     plan,
     port::{ErrorKind, PortError, SecretStore, Which},
@@ -24,7 +24,16 @@ pub(super) enum Unreadable {
 
 impl Unreadable {
     pub(super) fn as_fault(&self, at: Timestamp) -> Fault {
-        let (class, text) = match self {
+        let (class, text) = self.class_and_text();
+        let code = match class {
+            FaultClass::Transient => FaultCode::Provider,
+            FaultClass::Actionable | FaultClass::Terminal => FaultCode::Invalid,
+        };
+        Fault::new(code, class, text, at)
+    }
+
+    fn class_and_text(&self) -> (FaultClass, &'static str) {
+        match self {
             Self::Missing => (
                 FaultClass::Actionable,
                 "its stream key is not in the store; set it again",
@@ -45,16 +54,39 @@ impl Unreadable {
                 FaultClass::Actionable,
                 "its stored stream key cannot be read; the log of the server says why",
             ),
-        };
-        let code = match class {
-            FaultClass::Transient => FaultCode::Provider,
-            FaultClass::Actionable | FaultClass::Terminal => FaultCode::Invalid,
-        };
-        Fault::new(code, class, text, at)
+        }
+    }
+}
+
+impl From<Unreadable> for DestinationError {
+    fn from(unreadable: Unreadable) -> Self {
+        let (_, reason) = unreadable.class_and_text();
+        match unreadable {
+            Unreadable::Port(error) => Self::Port(error),
+            _ => Self::Invalid { reason },
+        }
     }
 }
 
 impl Reconciler {
+    /// Whether a leg could be told its secrets, so that nothing is ended for one that cannot
+    /// begin. What another client changed is adopted by the pass that tells it.
+    pub(super) async fn check_secrets(
+        &self,
+        row: &Destination,
+        leg: Leg,
+    ) -> Result<(), Unreadable> {
+        let is_unread =
+            |it: &Endpoint| [it.key, it.tail].iter().flatten().any(SecretRef::is_unread);
+        if row.endpoint(leg).is_some_and(is_unread) {
+            return Ok(());
+        }
+        match self.spec(row, &row.output(leg), Switch::On).await {
+            Ok(_) | Err(Unreadable::Changed(_)) => Ok(()),
+            Err(unreadable) => Err(unreadable),
+        }
+    }
+
     /// Puts together what a router is told, with the secrets that the row refers to.
     pub(super) async fn spec(
         &self,

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use lunora_core::{
-    domain::{BackupMode, Leg, SwitchCause},
+    domain::{BackupMode, Edit, KeyInput, Leg, SwitchCause},
     plan::failover::Limits,
     port::Repo as _,
-    service::{Cause, Destinations, FailOverTo, Failover, Reconciler, Scope, WriteLease},
+    service::{
+        Cause, DestinationPatch, Destinations, FailOverTo, Failover, LegEdit, Reconciler, Scope,
+        WriteLease,
+    },
 };
 use lunora_testkit::{
     clock::Sequence,
@@ -132,6 +135,41 @@ async fn rule_28_what_was_begun_by_hand_is_finished_by_the_next_tick() {
         assert_eq!(leg_on(&world), [leg], "call {call}");
         assert_eq!(history.and_then(|it| it.pending), None, "call {call}");
     }
+}
+
+#[tokio::test]
+async fn rule_29_what_was_begun_and_not_done_is_dropped_after_a_stop() {
+    let plan = FaultPlan::none();
+    let world = failing(plan.clone()).await;
+    let failover = Failover::new(world.worker(), Limits::default());
+    plan.forget_calls();
+    failover.tick().await.unwrap();
+    let put = plan
+        .calls()
+        .iter()
+        .rposition(|call| *call == "DestinationRepo::put");
+    let put = put.unwrap_or_else(|| panic!("{:?}", plan.calls()));
+
+    let plan = FaultPlan::none();
+    let world = failing(plan.clone()).await;
+    let failover = Failover::new(world.worker(), Limits::default());
+    plan.forget_calls();
+    plan.crash_at(put, lunora_testkit::fault::Fault::Before);
+    failover.tick().await.unwrap_err();
+    plan.clear();
+    let history = async || world.failovers.get(&id(1)).await.unwrap().unwrap().value;
+    assert!(history().await.pending.is_some());
+    // Without its key it stops by itself (rule 22), and the leg in use is of no use any more.
+    let patch = DestinationPatch {
+        primary: LegEdit::parse(Edit::Keep, KeyInput::Removed).unwrap(),
+        ..DestinationPatch::default()
+    };
+    world.service.update(&id(1), &patch, None).await.unwrap();
+    failover.tick().await.unwrap();
+
+    assert_eq!(world.row(1).await.active_leg, Leg::Primary);
+    assert_eq!(history().await.pending, None);
+    assert_eq!(failed_over(&world).await, []);
 }
 
 /// A worker of that name under the lease, with its services.

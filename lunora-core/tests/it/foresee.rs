@@ -43,6 +43,9 @@ enum Act {
     NewUrl(u64, u64),
     NewKey(u64),
     NoKey(u64),
+    NewBackup(u64, u64),
+    NewBackupKey(u64),
+    NoBackupKey(u64),
     Mode(u64, BackupMode),
     Enabled(u64, bool),
     NoBackup(u64),
@@ -91,6 +94,9 @@ fn act() -> impl Strategy<Value = Act> {
         (n(), 1..9_u64).prop_map(|(n, url)| Act::NewUrl(n, url)),
         n().prop_map(Act::NewKey),
         n().prop_map(Act::NoKey),
+        (n(), prop_oneof![1..9_u64, 101..109_u64]).prop_map(|(n, url)| Act::NewBackup(n, url)),
+        n().prop_map(Act::NewBackupKey),
+        n().prop_map(Act::NoBackupKey),
         (n(), mode()).prop_map(|(n, mode)| Act::Mode(n, mode)),
         (n(), any::<bool>()).prop_map(|(n, enabled)| Act::Enabled(n, enabled)),
         n().prop_map(Act::NoBackup),
@@ -158,10 +164,11 @@ enum Args {
 impl Args {
     fn of(act: &Act) -> Self {
         let patch = DestinationPatch::default;
-        let primary = |url, key| {
-            let key = KeyInput::from_text(key).unwrap();
-            LegEdit::parse(url, key).unwrap()
+        let new_key = || {
+            let key = KeyInput::from_text("another-key").unwrap();
+            LegEdit::parse(Edit::Keep, key).unwrap()
         };
+        let no_key = || LegEdit::parse(Edit::Keep, KeyInput::Removed).unwrap();
         match act {
             Act::Create(start, backup) => Self::Create(id(9), new(9, *start, *backup)),
             Act::Rename(n) => {
@@ -174,12 +181,25 @@ impl Args {
                 Self::Update(id(*n), DestinationPatch { primary, ..patch() })
             }
             Act::NewKey(n) => {
-                let primary = primary(Edit::Keep, "another-key");
+                let primary = new_key();
                 Self::Update(id(*n), DestinationPatch { primary, ..patch() })
             }
             Act::NoKey(n) => {
-                let primary = LegEdit::parse(Edit::Keep, KeyInput::Removed).unwrap();
+                let primary = no_key();
                 Self::Update(id(*n), DestinationPatch { primary, ..patch() })
+            }
+            Act::NewBackup(n, of) => {
+                // Maybe a primary, its own or that of another one.
+                let backup = leg_edit(*of);
+                Self::Update(id(*n), DestinationPatch { backup, ..patch() })
+            }
+            Act::NewBackupKey(n) => {
+                let backup = new_key();
+                Self::Update(id(*n), DestinationPatch { backup, ..patch() })
+            }
+            Act::NoBackupKey(n) => {
+                let backup = no_key();
+                Self::Update(id(*n), DestinationPatch { backup, ..patch() })
             }
             Act::Mode(n, mode) => {
                 let backup_mode = Some(*mode);

@@ -198,6 +198,7 @@ pub fn failover_history(n: u64) -> FailoverHistory {
             to: Leg::Backup,
             reason: format!("reason {n}").parse().unwrap(),
             cause: SwitchCause::Automatic,
+            waits_at: None,
         }],
         pending: None,
     }

@@ -22,10 +22,13 @@ pub fn failover_history() -> impl Strategy<Value = FailoverHistory> {
 
 fn flip() -> impl Strategy<Value = Flip> {
     let cause = select(vec![SwitchCause::Manual, SwitchCause::Automatic]);
-    (time(), leg(), label(), cause).prop_map(|(at, to, reason, cause)| Flip {
-        at,
-        to,
-        reason,
-        cause,
-    })
+    (time(), leg(), label(), cause, option::of(any::<u64>())).prop_map(
+        |(at, to, reason, cause, waits_at)| Flip {
+            at,
+            to,
+            reason,
+            cause,
+            waits_at,
+        },
+    )
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{super::destinations::DestinationError, Failover, legs::Sight};
 use crate::{
-    domain::{Advice, DestinationId, Fault, Flip, Leg},
+    domain::{Advice, BackupMode, DestinationId, Fault, Flip, Leg},
     plan::failover::{Condition, Decision, Outlook},
     port::{Clock, Repo},
     service::Entry,
@@ -51,6 +51,9 @@ pub enum NextStep {
     Settled,
     /// Nothing: somebody chose the leg, and has to release it.
     Pinned,
+    /// Nothing: the primary failed for what a person has to mend and no test of it sees, and its
+    /// backup goes on.
+    WaitsForPerson,
     /// Nothing yet: the leg in use fails, and the other one cannot take over.
     NoOther,
     /// The other leg takes over then, unless the one in use recovers.
@@ -85,6 +88,11 @@ impl NextStep {
             Self::Pinned => {
                 "Nothing: this leg was chosen by hand, and stays until it is released (`to`: \
                  `auto`)."
+                    .to_owned()
+            }
+            Self::WaitsForPerson => {
+                "Nothing: the primary failed for what a person has to mend. Once it was changed, it \
+                 is tested and used again; or choose it by hand (`to`: `primary`)."
                     .to_owned()
             }
             Self::NoOther => {
@@ -134,10 +142,18 @@ impl Failover {
         let fault = entry.status.fault.as_ref();
         let fault = fault.or(entry.status.last_fault.as_ref());
         let pinned = history.as_ref().and_then(|it| it.pinned);
+        let waits = history.as_ref().is_some_and(|it| {
+            row.backup_mode == BackupMode::Standby
+                && row.active_leg == Leg::Backup
+                && it.waits_for_person(Leg::Primary, row.generation)
+        });
         let next = if pinned.is_some() {
             NextStep::Pinned
         } else if self.is_automatic(row) {
-            next_step(self.decide(row, history.as_ref(), &sight, now), now)
+            match next_step(self.decide(row, history.as_ref(), &sight, now), now) {
+                NextStep::Settled if waits => NextStep::WaitsForPerson,
+                next => next,
+            }
         } else {
             NextStep::NotAutomatic
         };

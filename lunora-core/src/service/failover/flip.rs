@@ -7,7 +7,7 @@
 
 use super::super::Reconciler;
 use crate::{
-    domain::{Destination, EventKind, FailoverHistory, Flip, Label, Leg},
+    domain::{Destination, EventKind, FailoverHistory, Fingerprint, Flip, Label, Leg},
     plan::{LegWish, Wish, wish},
     port::{Clock, Expect, OutputRouter, PortError, Repo, Versioned},
     service::reconciler::View,
@@ -121,6 +121,20 @@ impl Reconciler {
         Ok(())
     }
 
+    /// Releases a leg that was chosen by hand and is not there any more.
+    pub(super) async fn end_pin(
+        &self,
+        history: &Versioned<FailoverHistory>,
+    ) -> Result<(), PortError> {
+        let mut value = history.value.clone();
+        value.pinned = None;
+        let id = value.destination.clone();
+        self.put_history(value, Some(history)).await?;
+        let kind = EventKind::FailoverReleased;
+        self.ports.record(Some(&id), None, kind).await;
+        Ok(())
+    }
+
     /// Whether the planner would refuse a leg of a destination, were it in use.
     pub(super) fn would_refuse(&self, row: &Destination, leg: Leg, view: &View) -> bool {
         let mut rows = view.rows.clone();
@@ -131,15 +145,17 @@ impl Reconciler {
         plan.refused.contains_key(&row.output(leg))
     }
 
-    /// Whether a leg that is not pushed can be tested: it is complete, and can be called.
-    pub(super) fn is_tested(&self, row: &Destination, leg: Leg) -> bool {
+    /// What a leg that is not pushed would be told, if it can be tested: it is complete, and can
+    /// be called.
+    pub(super) fn tested(&self, row: &Destination, leg: Leg) -> Option<Fingerprint> {
         let mut alone = row.clone();
         alone.active_leg = leg;
         let wish = wish(&alone, self.ours(), self.hash_key());
         let is_pushed = wish_has(&self.wish_of(row), leg);
         let schemes = self.ports.router.capabilities().schemes;
         let mut outputs = wish.outputs().filter(|it| it.id.leg == leg);
-        outputs.any(|it| schemes.contains(&it.scheme)) && !is_pushed
+        let output = outputs.find(|it| schemes.contains(&it.scheme))?;
+        (!is_pushed).then_some(output.fingerprint)
     }
 
     fn wish_of(&self, row: &Destination) -> Wish {

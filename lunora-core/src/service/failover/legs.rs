@@ -7,12 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Failover, PROBE_EVERY};
 use crate::{
     domain::{
-        BackupMode, Destination, FailoverHistory, Fault, FaultClass, FaultCode, Finding, Leg,
-        ObservedOutput, OutputId, OutputState, SwitchCause,
+        BackupMode, Destination, FailoverHistory, Fault, FaultClass, FaultCode, Finding,
+        Fingerprint, Leg, ObservedOutput, OutputId, OutputState, SwitchCause,
     },
     plan::{
         Plan,
         failover::{Candidate, Condition},
+        fingerprint,
     },
     service::{Reconciler, reconciler::View},
 };
@@ -44,6 +45,8 @@ struct Seen {
 #[derive(Debug)]
 struct Probed {
     at: Timestamp,
+    /// What was tested. What is found says nothing of it once it is edited.
+    of: Fingerprint,
     /// Since when that is found; nothing if nothing was found out.
     verdict: Option<(Timestamp, Result<(), Fault>)>,
 }
@@ -70,15 +73,27 @@ impl Memory {
             .retain(|_, seen| now.duration_since(seen.at) <= FORGOTTEN_AFTER);
     }
 
-    pub(super) fn is_probe_due(&self, output: &OutputId, now: Timestamp) -> bool {
-        let probed = self.outputs.get(output).and_then(|it| it.probe.as_ref());
+    fn probe(&self, output: &OutputId, of: Fingerprint) -> Option<&Probed> {
+        let probed = self.outputs.get(output)?.probe.as_ref();
+        probed.filter(|it| it.of == of)
+    }
+
+    pub(super) fn is_probe_due(&self, output: &OutputId, of: Fingerprint, now: Timestamp) -> bool {
+        let probed = self.probe(output, of);
         probed.is_none_or(|it| PROBE_EVERY <= now.duration_since(it.at))
     }
 
-    pub(super) fn probed(&mut self, output: &OutputId, found: Option<&Finding>, now: Timestamp) {
+    pub(super) fn probed(
+        &mut self,
+        output: &OutputId,
+        of: Fingerprint,
+        found: Option<&Finding>,
+        now: Timestamp,
+    ) {
         let seen = self.outputs.entry(output.clone()).or_default();
         seen.at = now;
-        let earlier = seen.probe.take().and_then(|it| it.verdict);
+        let earlier = seen.probe.take().filter(|it| it.of == of);
+        let earlier = earlier.and_then(|it| it.verdict);
         let verdict = found.map(|found| match found.fault() {
             Some(fault) => (now, Err(fault.clone())),
             None => {
@@ -91,7 +106,8 @@ impl Memory {
         });
         // One that says nothing either way is as one that was not made.
         let verdict = verdict.filter(|(_, it)| it.is_err() || found.is_some_and(Finding::is_good));
-        seen.probe = Some(Probed { at: now, verdict });
+        let at = now;
+        seen.probe = Some(Probed { at, of, verdict });
     }
 
     fn losses(&self, output: &OutputId, now: Timestamp) -> u32 {
@@ -102,8 +118,8 @@ impl Memory {
     }
 
     /// What the last test found, if that is fresh.
-    fn verdict(&self, output: &OutputId, now: Timestamp) -> Option<Condition> {
-        let probed = self.outputs.get(output)?.probe.as_ref()?;
+    fn verdict(&self, output: &OutputId, of: Fingerprint, now: Timestamp) -> Option<Condition> {
+        let probed = self.probe(output, of)?;
         // Two that did not come about leave nothing known.
         let is_fresh = now.duration_since(probed.at) <= PROBE_EVERY * 3;
         let (since, verdict) = probed.verdict.as_ref().filter(|_| is_fresh)?;
@@ -154,7 +170,7 @@ impl Failover {
         })
     }
 
-    fn condition(
+    pub(super) fn condition(
         &self,
         row: &Destination,
         leg: Leg,
@@ -168,14 +184,19 @@ impl Failover {
             true => sight.plan.refused.contains_key(&output),
             false => self.reconciler.would_refuse(row, leg, &sight.view),
         };
-        if row.complete(leg).is_err() || is_refused {
+        let Some(endpoint) = row.complete(leg).ok().filter(|_| !is_refused) else {
             return Condition::Unusable;
-        }
+        };
         if !is_pushed {
-            let found = self.memory().verdict(&output, now);
+            let of = fingerprint(endpoint, self.reconciler.hash_key());
+            // That it can be called is no news of what it was left for.
+            let waits = history.is_some_and(|it| it.waits_for_person(leg, row.generation));
+            let found = self.memory().verdict(&output, of, now);
+            let found = found.filter(|it| !(waits && matches!(it, Condition::Good { .. })));
             return found.unwrap_or_else(|| self.rested(leg, history, now));
         }
-        if let Some(fault) = self.reconciler.board.step_fault(&output) {
+        let step_fault = self.reconciler.board.step_fault(&output);
+        if let Some(fault) = step_fault.filter(|it| is_of_the_leg(it.code)) {
             return bad(fault.at, &fault, fault.count);
         }
         let Some(observed) = sight.view.observed.iter().find(|it| it.id == output) else {
@@ -233,6 +254,39 @@ impl Failover {
             code: FaultCode::Unknown,
             class: FaultClass::Transient,
         })
+    }
+}
+
+/// Whether a step that failed so tells against the leg. What our stores, the router or its room
+/// fail for would meet the other leg as well, and what is pushed meanwhile goes on.
+const fn is_of_the_leg(code: FaultCode) -> bool {
+    !matches!(
+        code,
+        FaultCode::Provider
+            | FaultCode::Throttled
+            | FaultCode::Quota
+            | FaultCode::Internal
+            | FaultCode::SourceLost
+            | FaultCode::FlowStopped
+    )
+}
+
+/// Whether a person has to mend what is wrong, and no test that publishes nothing would see that
+/// it is mended.
+pub(super) const fn waits_for_person(condition: Condition) -> bool {
+    match condition {
+        Condition::Bad { code, class, .. } => {
+            !matches!(class, FaultClass::Transient)
+                && !matches!(
+                    code,
+                    FaultCode::Dns
+                        | FaultCode::Refused
+                        | FaultCode::Timeout
+                        | FaultCode::Tls
+                        | FaultCode::Invalid
+                )
+        }
+        Condition::Good { .. } | Condition::Unknown | Condition::Unusable => false,
     }
 }
 

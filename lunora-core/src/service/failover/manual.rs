@@ -128,6 +128,7 @@ impl Destinations {
             to,
             reason: Why::Chosen.label(),
             cause: SwitchCause::Manual,
+            waits_at: None,
         }
     }
 }

@@ -130,18 +130,20 @@ impl Failover {
             if !self.is_automatic(&row.value)
                 || row.value.active_leg == Leg::Primary
                 || pinned.is_some()
-                || !self.reconciler.is_tested(&row.value, Leg::Primary)
             {
                 continue;
             }
+            let Some(of) = self.reconciler.tested(&row.value, Leg::Primary) else {
+                continue;
+            };
             let output = row.value.output(Leg::Primary);
             let now = self.reconciler.ports.clock.now();
-            if !self.memory().is_probe_due(&output, now) {
+            if !self.memory().is_probe_due(&output, of, now) {
                 continue;
             }
             let found = self.found(&**probe, &row.value, &output).await;
             let now = self.reconciler.ports.clock.now();
-            self.memory().probed(&output, found.as_ref(), now);
+            self.memory().probed(&output, of, found.as_ref(), now);
         }
         Ok(())
     }
@@ -183,13 +185,14 @@ impl Failover {
         self.reconciler.board.saw(&view.observed);
     }
 
-    /// Whether the policy decides for it.
+    /// Whether the policy decides for it: also where another client took the backup away that is
+    /// in use.
     fn is_automatic(&self, row: &Destination) -> bool {
         row.failover_enabled
             && row.is_running()
             && row.has_output()
             && self.reconciler.is_ours(row)
-            && row.backup.is_some()
+            && (row.backup.is_some() || row.active_leg == Leg::Backup)
     }
 
     /// Looks after one destination.
@@ -209,12 +212,20 @@ impl Failover {
             self.reconcile(&row.value.id).await;
             return Ok(None);
         }
-        let pin_waits = history.is_some_and(|it| {
-            let pinned = it.value.pinned;
-            pinned.is_some_and(|leg| leg != row.value.active_leg)
-        });
+        let pinned = history.and_then(|it| it.value.pinned);
+        if let Some(history) = history
+            && pinned.is_some_and(|leg| row.value.endpoint(leg).is_none())
+        {
+            self.reconciler.end_pin(history).await?;
+            return Ok(None);
+        }
         let is_ours = self.reconciler.is_ours(&row.value);
-        if !self.is_automatic(&row.value) && !(is_ours && (pin_waits || pending.is_some())) {
+        let pin_waits = is_ours && pinned.is_some_and(|leg| leg != row.value.active_leg);
+        if !self.is_automatic(&row.value) && !pin_waits {
+            // After a stop nothing goes on by itself (rule 29).
+            if let Some(history) = history.filter(|_| is_ours && pending.is_some()) {
+                self.reconciler.drop_flip(history).await?;
+            }
             return Ok(None);
         }
         let now = self.reconciler.ports.clock.now();
@@ -231,16 +242,30 @@ impl Failover {
         };
         let flip = match pending.filter(|it| it.to == to) {
             Some(pending) => pending.clone(),
-            None => Flip {
-                at: now,
-                to,
-                reason: why.label(),
-                cause: match why {
-                    Why::Chosen => SwitchCause::Manual,
-                    _ => SwitchCause::Automatic,
-                },
-            },
+            None => {
+                let history = history.map(|it| &it.value);
+                let left = self.condition(&row.value, row.value.active_leg, history, sight, now);
+                let generation = row.value.generation;
+                Flip {
+                    at: now,
+                    to,
+                    reason: why.label(),
+                    cause: match why {
+                        Why::Chosen => SwitchCause::Manual,
+                        _ => SwitchCause::Automatic,
+                    },
+                    waits_at: legs::waits_for_person(left).then_some(generation),
+                }
+            }
         };
+        let readable = self.reconciler.check_secrets(&row.value, to).await;
+        if let Err(unreadable) = readable
+            && row.value.is_running()
+        {
+            let text = unreadable.as_fault(now).text;
+            tracing::warn!(destination = %row.value.id, "the {to} does not take over: {text}");
+            return Ok(None);
+        }
         let made = self.reconciler.flip_alone(row, history, &flip).await?;
         self.reconcile(&row.value.id).await;
         Ok(made.then_some(flip))
