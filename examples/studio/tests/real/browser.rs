@@ -99,7 +99,7 @@ fn hls_js() -> PathBuf {
 }
 
 fn serve(reports: Arc<Mutex<Vec<Value>>>) -> SocketAddr {
-    let script = std::fs::read(hls_js()).unwrap();
+    let script = std::fs::read(hls_js()).expect("hls.js, which `scripts/test tools` installs");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
