@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     path::PathBuf,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use lunora_core::{
@@ -20,7 +20,7 @@ use lunora_relay::{
     wire::message::MessageKind,
 };
 use lunora_srt::protocol::{FrameReader, FromWorker, Refusal, ToWorker, VERSION};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::support::{Footage, PUBLISH_KEY, Stage, payloads, sink, until};
 

@@ -1,4 +1,5 @@
-//! Two encoders that have nothing in common, and twenty switches between them.
+//! Two encoders that have nothing in common, and twenty switches between them: what a destination
+//! got and what viewers got is decoded, picture by picture.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +21,7 @@ use lunora_core::{
     port::{IngestController, OutputRouter},
 };
 use lunora_relay::{
-    Air, DialPolicy, Failover, Idle, Ingest, Origin, Relay, RelayConfig, RelayIngests,
+    Air, DialPolicy, Failover, HlsConfig, Idle, Ingest, Origin, Relay, RelayConfig, RelayIngests,
     SwitchReason, SystemResolver,
     wire::{
         flv::FlvReader,
@@ -87,12 +88,16 @@ impl Setting {
     }
 }
 
+fn hls_in(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("hls")
+}
+
 struct World {
     relay: Relay,
     ingests: RelayIngests,
     air: watch::Receiver<Air>,
     clips: [PathBuf; 2],
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -111,7 +116,10 @@ impl World {
                 fail_backs_per_hour: 100,
                 ..Failover::default()
             },
-            hls: None,
+            hls: Some(HlsConfig {
+                listed: 1_000,
+                ..HlsConfig::new(hls_in(&folder))
+            }),
             outputs_max: 10,
             policy: DialPolicy::Local,
             resolver: Arc::new(SystemResolver),
@@ -135,7 +143,7 @@ impl World {
             ingests,
             air,
             clips,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -239,7 +247,11 @@ async fn twenty_switches_between_two_encoders_break_no_picture() {
         .chain(round.into_iter().cycle().take(20));
     assert_eq!(reasons, expected.collect::<Vec<_>>());
     report(&air);
-    judge(&nginx.recording("sources"), &world.clips);
+    // The last segment is written by then.
+    world.relay.shutdown().await;
+    let made = made(&world.clips);
+    let pushed = judge(&nginx.recording("sources"), &made);
+    judge_hls(&hls_in(&world.folder), &made, &pushed);
 }
 
 const fn word(reason: SwitchReason) -> &'static str {
@@ -268,27 +280,40 @@ fn report(air: &Air) {
     }
 }
 
+/// Every picture that each encoder made.
+fn made(clips: &[PathBuf; 2]) -> [BTreeSet<String>; 2] {
+    clips.each_ref().map(|clip| {
+        let (pictures, complaints) = decoded(clip);
+        assert_eq!(complaints, Vec::<String>::new());
+        pictures.into_iter().collect()
+    })
+}
+
+/// The pictures of a stretch, all of which one encoder made.
+fn unbroken(part: &Path, made: &BTreeSet<String>) -> Vec<String> {
+    let (pictures, mut complaints) = decoded(part);
+    // Pictures of an open group tell the decoder to forget earlier ones, which were never sent.
+    complaints.retain(|line| !line.contains("mmco: unref short failure"));
+    assert_eq!(complaints, Vec::<String>::new(), "{}", part.display());
+    let broken = pictures.iter().filter(|picture| !made.contains(*picture));
+    assert_eq!(broken.count(), 0, "{}", part.display());
+    pictures
+}
+
 /// Each stretch of one encoder decodes to what that encoder made, and time goes on over all of them.
-fn judge(recording: &Path, clips: &[PathBuf; 2]) {
+/// Returns the pictures of each.
+fn judge(recording: &Path, made: &[BTreeSet<String>; 2]) -> Vec<Vec<String>> {
     let parts = parts(recording);
     assert_eq!(parts.len(), 21, "the headers of each come in-band");
-    let made = clips.clone().map(|clip| {
-        let (pictures, complaints) = decoded(&clip);
-        assert_eq!(complaints, Vec::<String>::new());
-        pictures.into_iter().collect::<BTreeSet<_>>()
-    });
+    let mut all = Vec::new();
     for (part, made) in parts.iter().zip(made.iter().cycle()) {
-        let (pictures, mut complaints) = decoded(part);
-        // Pictures of an open group tell the decoder to forget earlier ones, which were never sent.
-        complaints.retain(|line| !line.contains("mmco: unref short failure"));
-        assert_eq!(complaints, Vec::<String>::new(), "{}", part.display());
-        let broken = pictures.iter().filter(|picture| !made.contains(*picture));
-        assert_eq!(broken.count(), 0, "{}", part.display());
+        let pictures = unbroken(part, made);
         // In a file of few pictures ffmpeg does not learn how long to wait for their order.
         let sent = sent(part);
         if FEW < sent {
             assert_eq!(pictures.len(), sent, "{}", part.display());
         }
+        all.push(pictures);
     }
 
     let content = Bytes::from(fs::read(recording).unwrap());
@@ -307,6 +332,46 @@ fn judge(recording: &Path, clips: &[PathBuf; 2]) {
     }
     let apart = last[0].abs_diff(last[1]);
     assert!(apart < 200, "sound and pictures are {apart} ms apart");
+    all
+}
+
+/// Each stretch of the playlist, with its own head, decodes to the pictures that were pushed.
+fn judge_hls(folder: &Path, made: &[BTreeSet<String>; 2], pushed: &[Vec<String>]) {
+    let list = fs::read_to_string(folder.join("live.m3u8")).unwrap();
+    let stretches: Vec<&str> = list.split("#EXT-X-DISCONTINUITY\n").collect();
+    assert_eq!(stretches.len(), pushed.len(), "{list}");
+    for (number, stretch) in stretches.iter().enumerate() {
+        let head = stretch
+            .lines()
+            .find_map(|it| it.strip_prefix("#EXT-X-MAP:URI="));
+        // A player has to be told whenever decoders are set up anew: both encoders differ.
+        let head = head.map(|it| it.trim_matches('"')).unwrap();
+        let segments = stretch.lines().filter(|it| it.starts_with("seg-"));
+        let mut joined = Vec::new();
+        for file in [head].into_iter().chain(segments) {
+            joined.extend(fs::read(folder.join(file)).unwrap());
+        }
+        let part = folder.join(format!("part-{number}.mp4"));
+        fs::write(&part, joined).unwrap();
+
+        let pictures = unbroken(&part, &made[number % 2]);
+        let pushed = &pushed[number];
+        // The push began a little after the first encoder, and ended before the last one.
+        let is_whole = (1..20).contains(&number) && FEW < pushed.len();
+        if is_whole {
+            assert_eq!(pictures, *pushed, "{}", part.display());
+        } else {
+            assert!(
+                !pictures.is_empty() || pushed.len() <= FEW,
+                "{}",
+                part.display()
+            );
+        }
+    }
+    for line in list.lines().filter_map(|it| it.strip_prefix("#EXTINF:")) {
+        let seconds: f64 = line.trim_end_matches(',').parse().unwrap();
+        assert!(seconds <= 4.0, "longer than promised: {line}");
+    }
 }
 
 /// How many pictures stand in a file.
