@@ -1,10 +1,10 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use lunora_core::domain::ProgramKind;
+use lunora_core::domain::{MediaFacts, ProgramKind};
 use serde::Serialize;
 
-use crate::reply::Iso;
+use crate::{finding::MediaView, reply::Iso};
 
 /// Tells what comes in, for the API to show.
 pub trait ProgramMonitor: fmt::Debug + Send + Sync + 'static {
@@ -25,6 +25,8 @@ pub struct Program {
     pub video_codec: Option<String>,
     /// How the sound is coded, once some was heard.
     pub audio_codec: Option<String>,
+    /// All that was measured of it; `None` while nothing comes in.
+    pub media: Option<MediaFacts>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +36,7 @@ pub(crate) struct ProgramView {
     bitrate_bps: Option<u64>,
     video_codec: Option<String>,
     audio_codec: Option<String>,
+    media: Option<MediaView>,
 }
 
 impl From<Program> for ProgramView {
@@ -44,6 +47,7 @@ impl From<Program> for ProgramView {
             bitrate_bps: program.bitrate_bps,
             video_codec: program.video_codec,
             audio_codec: program.audio_codec,
+            media: program.media.as_ref().map(MediaView::from),
         }
     }
 }

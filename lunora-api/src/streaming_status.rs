@@ -115,6 +115,7 @@ mod tests {
                 "program": {
                     "kind": "test_stream", "since": "2026-01-02T03:04:05.000Z",
                     "bitrate_bps": 1_500_000, "video_codec": "h264", "audio_codec": null,
+                    "media": null,
                 },
             },
         });

@@ -59,6 +59,7 @@ impl ProgramMonitor for TestStream {
             bitrate_bps: Some(1_500_000),
             video_codec: Some("h264".into()),
             audio_codec: None,
+            media: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lunora_core::{
     domain::{DestinationId, SecretName, WorkerId},
     port::{Clock, PortError},
-    service::{Cause, PassReport, Reconciler, Scope},
+    service::{Cause, Failover, PassReport, Reconciler, Scope},
 };
 use serde_json::Value;
 
@@ -28,6 +28,7 @@ pub struct Worker {
     prefix: ParameterPrefix,
     clock: Arc<dyn Clock>,
     sleep: SharedAsyncSleep,
+    failover: Option<Arc<Failover>>,
 }
 
 /// What the passes until the given time came to.
@@ -92,6 +93,24 @@ impl Worker {
             prefix,
             clock,
             sleep,
+            failover: None,
+        }
+    }
+
+    /// Fails destinations over by themselves as well: at every event that tells how an output
+    /// fares, and with every timer, so within its interval if no event comes (rule 28).
+    ///
+    /// A far end shows here only by its events, so give it limits of a minute and more.
+    #[must_use]
+    pub fn with_failover(mut self, failover: Arc<Failover>) -> Self {
+        self.failover = Some(failover);
+        self
+    }
+
+    async fn fail_over(&self) -> Result<(), PortError> {
+        match &self.failover {
+            Some(failover) => failover.tick().await.map(drop),
+            None => Ok(()),
         }
     }
 
@@ -122,6 +141,7 @@ impl Worker {
     pub async fn handle(&self, event: &[u8], until: Timestamp) -> Result<Handled, WorkerError> {
         if let Some(evidence) = Event::from_json(event)? {
             self.evidence.note(&evidence).await?;
+            self.fail_over().await?;
             return Ok(Handled::Heard(evidence));
         }
         // It was read above, so it is an object.
@@ -131,6 +151,7 @@ impl Worker {
                 let adopted = self.reconciler.adopt_changed_secrets().await;
                 let worked = self.pass(Cause::Routine, until).await?;
                 adopted?;
+                self.fail_over().await?;
                 Ok(Handled::Passed(worked))
             }
             (Some("aws.ssm"), Some("Parameter Store Change")) => {

@@ -187,10 +187,13 @@ impl Sources {
                 "this relay does not listen for encoders; give it an address for RTMP"
             }
             (Protocol::Rtmp, IngestWay::Call { .. }) => {
-                "let the encoder publish to this machine by RTMP, or call it by SRT"
+                "RTMP is not fetched from here: let the encoder publish to this machine, or \
+                 call it by SRT"
             }
-            (Protocol::Rtp, _) => "send it to this machine by SRT or RTMP",
-            (Protocol::Ndi, _) => "bridge it to SRT or RTMP, and send that to this machine",
+            (Protocol::Rtp, _) => "RTP cannot be taken in here: send it by SRT or RTMP",
+            (Protocol::Ndi, _) => {
+                "NDI cannot be taken in here: bridge it to SRT or RTMP, and send that"
+            }
         };
         Some(PortError::new(ErrorKind::Unsupported, APPLY, &spec.id).with_reason(reason))
     }
@@ -243,7 +246,7 @@ fn is_alike(one: &IngestSpec, other: &IngestSpec) -> bool {
 }
 
 /// Whether what comes in by the one comes in by the other: all but the priority is the same.
-fn is_same_way(one: &IngestSpec, other: &IngestSpec) -> bool {
+pub(crate) fn is_same_way(one: &IngestSpec, other: &IngestSpec) -> bool {
     let same_name = match (&one.way, &other.way) {
         (IngestWay::Listen { stream_name: a }, IngestWay::Listen { stream_name: b }) => {
             is_same_secret(a.as_ref(), b.as_ref())

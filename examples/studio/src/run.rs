@@ -14,7 +14,7 @@ use lunora_relay::{
     DialPolicy, HlsConfig, Idle, Ingest, Relay, RelayConfig, SrtConfig, SrtService, StartError,
     SystemResolver, WorkerCommand,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     cli::{RunArgs, Toggle},
@@ -141,6 +141,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
         events: store.events(),
         clock: Arc::clone(&ports.clock),
     };
+    let (media, measured) = watch::channel(None);
     let sources = Sources::new(source_ports, Arc::clone(&ids), store.hash_key());
     let api = Api::new(ApiParts {
         destinations,
@@ -149,7 +150,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
         ports: ports.clone(),
         hash_key: store.hash_key(),
         ids,
-        program: Arc::new(worker::RelayProgram(Arc::clone(&relay))),
+        program: Arc::new(worker::RelayProgram::new(Arc::clone(&relay), measured)),
         service: Service {
             name: "lunora-studio".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -165,6 +166,7 @@ pub(crate) async fn run(args: RunArgs) -> Result<(), RunError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(worker::log(Arc::clone(&ports.events)));
     tasks.spawn(worker::make_passes(Arc::clone(&reconciler), ports.clone()));
+    tasks.spawn(worker::measure(relay.ingests(), media));
     tasks.spawn(worker::test_primaries(Arc::clone(&failover)));
     tasks.spawn(worker::fail_over(Arc::clone(&relay), failover));
     tasks.spawn(worker::look_after(Arc::clone(&relay), sources));

@@ -4,11 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use lunora_api::{Program, ProgramMonitor};
 use lunora_core::{
-    domain::{EventKind, EventSeq, FeedProgram, Label, NewEvent, ProgramKind, ViewerFeed},
+    domain::{
+        EventKind, EventSeq, FeedProgram, Label, MediaFacts, NewEvent, ProgramKind, ViewerFeed,
+    },
     port::{EventLog, ViewerMonitor},
     service::{Cause, Failover, Ports, Reconciler, Scope, Sources},
 };
-use lunora_relay::{Air, OnAir, Origin, Relay, Switched};
+use lunora_relay::{Air, OnAir, Origin, Relay, RelayIngests, Switched};
 use tokio::{
     sync::watch,
     time::{MissedTickBehavior, interval, timeout},
@@ -27,18 +29,45 @@ const GATHER: Duration = Duration::from_millis(50);
 
 /// Shows the relay's program to the API.
 #[derive(Debug)]
-pub(crate) struct RelayProgram(pub(crate) Arc<Relay>);
+pub(crate) struct RelayProgram {
+    relay: Arc<Relay>,
+    media: watch::Receiver<Option<MediaFacts>>,
+}
+
+impl RelayProgram {
+    /// Shows what is on air, and what was [measured](measure) of it.
+    pub(crate) fn new(relay: Arc<Relay>, media: watch::Receiver<Option<MediaFacts>>) -> Self {
+        Self { relay, media }
+    }
+}
 
 impl ProgramMonitor for RelayProgram {
     fn program(&self) -> Program {
-        let program = self.0.program();
+        let program = self.relay.program();
         Program {
             kind: kind(program.on_air),
             since: program.since,
             bitrate_bps: program.bitrate_bps,
             video_codec: program.video.map(|codec| codec.to_string()),
             audio_codec: program.audio.map(|codec| codec.to_string()),
+            media: self
+                .media
+                .borrow()
+                .filter(|_| program.on_air != OnAir::Nothing),
         }
+    }
+}
+
+/// Measures what is on air once a second, until the relay is gone.
+pub(crate) async fn measure(ingests: RelayIngests, media: watch::Sender<Option<MediaFacts>>) {
+    let mut every = interval(TICK_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let Ok(measured) = ingests.on_air().await else {
+            return;
+        };
+        media.send_replace(measured.map(|(_, media)| media));
     }
 }
 
@@ -77,7 +106,6 @@ pub(crate) async fn watch(relay: Arc<Relay>, reconciler: Arc<Reconciler>, ports:
         let now = kind(relay.program().on_air);
         if on_air != Some(now) {
             on_air = Some(now);
-            tracing::info!(program = ?now, "on air");
             let event = NewEvent {
                 at: ports.clock.now(),
                 destination: None,
@@ -177,12 +205,6 @@ async fn tell(switched: &Switched, ports: &Ports) {
     let gap_ms = switched
         .gap
         .and_then(|gap| u64::try_from(gap.as_millis()).ok());
-    let name = |origin: &Option<Origin>| {
-        let it = origin.as_ref();
-        it.map_or_else(|| "nothing".to_owned(), ToString::to_string)
-    };
-    let (from, to) = (name(&switched.from), name(&switched.to));
-    tracing::info!(from, to, reason, gap_ms, "another source is on air");
     let source = |origin: &Option<Origin>| match origin {
         Some(Origin::Source(id)) => Some(id.clone()),
         Some(Origin::Encoder | Origin::Demo) | None => None,

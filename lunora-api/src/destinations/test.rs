@@ -66,9 +66,10 @@ pub(crate) async fn test(
         let message = "This deployment cannot test destinations; start one and look at its state";
         return Err(Problem::not_implemented(message));
     };
-    let media = match &parts.sources {
-        Some(sources) => sources.on_air().await?,
-        None => None,
+    let media = match (parts.program.program().media, &parts.sources) {
+        (Some(media), _) => Some(media),
+        (None, Some(sources)) => sources.on_air().await?,
+        (None, None) => None,
     };
     let service = &parts.destinations;
     let test = service.test(probe.as_ref(), &id, leg, depth, media.as_ref());

@@ -1,18 +1,20 @@
 //! What wakes a worker, and what it does then.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_sdk_mediaconnect::Client;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use lunora_aws::{Handled, Worker, WorkerError, mediaconnect::EvidenceStore};
 use lunora_core::{
-    domain::Leg,
-    port::{Clock, ControlStore, Lease},
-    service::Cause,
+    domain::{Leg, OutputId},
+    plan::failover::Limits,
+    port::{Clock, ControlStore, Lease, Repo},
+    service::{Cause, DestinationPatch, Failover},
 };
 use lunora_testkit::{
     aws::{Modes, OutputStatus},
     sample,
+    world::leg_edit,
 };
 use serde_json::{Value, json};
 
@@ -137,6 +139,67 @@ async fn rule_3_a_health_event_is_kept_as_evidence() {
     assert!(matches!(handled, Handled::Heard(_)), "{handled:?}");
     let kept = cloud.evidence.all().await.unwrap();
     assert!(kept.iter().any(|it| it.subject.as_str() == output.arn));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_28_a_destination_that_is_cut_off_goes_on_by_its_backup() {
+    let cloud = Cloud::new(Modes::default(), 1, 50);
+    cloud.store_running(1).await;
+    cloud.store_running(2).await;
+    let process = cloud.process("one");
+    let id = sample::destination_id(1);
+    let patch = DestinationPatch {
+        backup: leg_edit(9),
+        failover_enabled: Some(true),
+        ..DestinationPatch::default()
+    };
+    process.service.update(&id, &patch, None).await.unwrap();
+    pass(&process).await;
+    let limits = Limits {
+        without_progress: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    let failover = Failover::new(Arc::clone(&process.reconciler), limits);
+    let worker = worker(&cloud, "two").with_failover(Arc::new(failover));
+    let mut outputs = cloud.simulator.outputs().into_iter();
+    let output = outputs.find(|it| it.name == name_of(&sample::output_id(1)));
+    let output = output.unwrap();
+    let health = |state: &str| {
+        let at = cloud.clock.now() + Duration::from_secs(2);
+        json!({
+            "source": "aws.mediaconnect",
+            "detail-type": "MediaConnect Output Health",
+            "time": at.to_string(),
+            "resources": [output.flow, output.arn],
+            "detail": {"current": {"state": state}},
+        })
+    };
+    let timer = json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}});
+    let active = async || {
+        let row = cloud.destinations.get(&id).await.unwrap().unwrap();
+        row.value.active_leg
+    };
+
+    handle(&cloud, &worker, &health("SENDING")).await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    handle(&cloud, &worker, &timer).await;
+    assert_eq!(active().await, Leg::Primary);
+    handle(&cloud, &worker, &health("DISCONNECTED")).await;
+    assert_eq!(active().await, Leg::Primary, "it may come back");
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    handle(&cloud, &worker, &timer).await;
+
+    assert_eq!(active().await, Leg::Backup);
+    let on = cloud.simulator.outputs().into_iter();
+    let on = on.filter(|it| it.status == OutputStatus::Enabled);
+    let on: BTreeSet<String> = on.map(|it| it.name).collect();
+    let backup = OutputId {
+        destination: id.clone(),
+        leg: Leg::Backup,
+    };
+    let expected = [backup, sample::output_id(2)].map(|id| name_of(&id));
+    assert_eq!(on, BTreeSet::from(expected));
+    assert_eq!(cloud.interruptions(&sample::destination_id(2)), 0);
 }
 
 #[tokio::test(start_paused = true)]

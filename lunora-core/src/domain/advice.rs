@@ -163,36 +163,12 @@ mod tests {
 
     use super::*;
 
-    const CODES: [FaultCode; 17] = [
-        FaultCode::AuthRejected,
-        FaultCode::NameInUse,
-        FaultCode::Dns,
-        FaultCode::Refused,
-        FaultCode::Timeout,
-        FaultCode::Tls,
-        FaultCode::RemoteClosed,
-        FaultCode::Wedged,
-        FaultCode::FormatRejected,
-        FaultCode::Quota,
-        FaultCode::Throttled,
-        FaultCode::SourceLost,
-        FaultCode::FlowStopped,
-        FaultCode::Invalid,
-        FaultCode::Provider,
-        FaultCode::Internal,
-        FaultCode::Unknown,
-    ];
-
     #[test]
     fn each_code_says_what_happened_in_its_own_words_and_what_to_do() {
-        let happened: BTreeSet<&str> = CODES.into_iter().map(happened).collect();
-        assert_eq!(happened.len(), CODES.len());
-        for code in CODES {
-            for class in [
-                FaultClass::Transient,
-                FaultClass::Actionable,
-                FaultClass::Terminal,
-            ] {
+        let happened: BTreeSet<&str> = FaultCode::ALL.into_iter().map(happened).collect();
+        assert_eq!(happened.len(), FaultCode::ALL.len());
+        for code in FaultCode::ALL {
+            for class in FaultClass::ALL {
                 let Advice {
                     happened,
                     by_itself,
@@ -208,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_is_terminal_is_not_said_to_be_tried_again() {
-        for code in CODES {
+        for code in FaultCode::ALL {
             let by_itself = Advice::of(code, FaultClass::Terminal).by_itself;
             assert!(by_itself.contains("not tried again"), "{code}");
         }

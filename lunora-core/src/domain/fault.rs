@@ -45,6 +45,27 @@ pub enum FaultCode {
 }
 
 impl FaultCode {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::AuthRejected,
+        Self::NameInUse,
+        Self::Dns,
+        Self::Refused,
+        Self::Timeout,
+        Self::Tls,
+        Self::RemoteClosed,
+        Self::Wedged,
+        Self::FormatRejected,
+        Self::Quota,
+        Self::Throttled,
+        Self::SourceLost,
+        Self::FlowStopped,
+        Self::Invalid,
+        Self::Provider,
+        Self::Internal,
+        Self::Unknown,
+    ];
+
     /// The word in HTTP, events and rows.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -89,6 +110,9 @@ pub enum FaultClass {
 }
 
 impl FaultClass {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Transient, Self::Actionable, Self::Terminal];
+
     /// The word in HTTP and events.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

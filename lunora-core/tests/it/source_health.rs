@@ -21,15 +21,19 @@ async fn looked(world: &SourceWorld) -> (Option<SourceHealth>, bool) {
 }
 
 #[tokio::test]
-async fn a_source_is_looked_at_at_its_interval() {
+async fn a_source_is_looked_at_at_its_interval_and_soon_if_it_is_otherwise() {
     let world = SourceWorld::default().with_sources(1).await;
     assert_eq!(looked(&world).await, (Some(SourceHealth::Failed), true));
     world.ingests.receive(&source_id(1), sample::media_facts());
     assert_eq!(looked(&world).await, (Some(SourceHealth::Failed), false));
-    world.clock.advance(Duration::from_secs(9));
+    world.clock.advance(Duration::from_secs(4));
     assert_eq!(looked(&world).await, (Some(SourceHealth::Failed), false));
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(looked(&world).await, (Some(SourceHealth::Healthy), true));
+    world.clock.advance(Duration::from_secs(9));
+    assert!(!looked(&world).await.1, "it is as it was");
+    world.clock.advance(Duration::from_secs(1));
+    assert!(looked(&world).await.1, "its interval is over");
 
     let patch = SourcePatch {
         health_check_interval: NonZeroU32::new(60),

@@ -176,6 +176,15 @@ impl Director {
         self.ended = false;
     }
 
+    /// Why what is on air is left, if it has been silent for so long, or is not there.
+    pub(super) const fn left(&self, silence: Option<Duration>) -> SwitchReason {
+        match silence {
+            Some(silence) => SwitchReason::Silent(silence),
+            None if self.ended => SwitchReason::Ended,
+            None => SwitchReason::Vacant,
+        }
+    }
+
     /// What is to go on air in place of what is, if anything.
     pub(super) fn choose(
         &self,
@@ -213,12 +222,7 @@ impl Director {
             Why::GoodAgain { lasted } => (SwitchCause::Automatic, SwitchReason::Better(lasted)),
             _ => {
                 let silence = current.map(|current| current.silence(now));
-                let reason = match silence {
-                    Some(silence) => SwitchReason::Silent(silence),
-                    None if self.ended => SwitchReason::Ended,
-                    None => SwitchReason::Vacant,
-                };
-                (SwitchCause::Automatic, reason)
+                (SwitchCause::Automatic, self.left(silence))
             }
         };
         Some(Choice {

@@ -113,10 +113,14 @@ impl Entrant {
             .filter_map(|track| self.headers[track.index()].as_ref())
     }
 
+    /// How long ago sound or a picture came, if any did.
+    pub(super) fn silence(&self, now: Duration) -> Option<Duration> {
+        self.heard.map(|heard| now.saturating_sub(heard))
+    }
+
     /// Whether sound or a picture came within so long.
     pub(super) fn is_heard(&self, now: Duration, within: Duration) -> bool {
-        let silence = self.heard.map(|heard| now.saturating_sub(heard));
-        silence.is_some_and(|silence| silence < within)
+        self.silence(now).is_some_and(|silence| silence < within)
     }
 
     /// What was measured of it.

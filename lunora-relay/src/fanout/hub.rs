@@ -262,6 +262,7 @@ impl Hub {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            lock(&self.inner).leave_silent(self.now());
             self.look();
         }
     }
@@ -274,6 +275,9 @@ impl Hub {
         let is_news = inner.see_posts(now, || self.clock.now());
         let given_up = inner.give_up(now);
         let idle = inner.idle();
+        // One that has only gone silent is still there.
+        let silence = given_up.as_ref().and_then(|was| inner.feed_of(was));
+        let silence = silence.and_then(|(_, it)| it.silence(now));
         drop(inner);
         if is_news {
             self.news.tell();
@@ -287,7 +291,7 @@ impl Hub {
             from: Some(was),
             to: None,
             cause: SwitchCause::Automatic,
-            reason: SwitchReason::Ended,
+            reason: silence.map_or(SwitchReason::Ended, SwitchReason::Silent),
             gap: None,
             waited: Duration::ZERO,
         });

@@ -288,6 +288,81 @@ async fn an_encoder_that_never_sends_a_keyframe_keeps_no_other_from_going_on_air
 }
 
 #[tokio::test(start_paused = true)]
+async fn rule_28_a_pinned_one_without_a_keyframe_keeps_no_other_off_air() {
+    // What is on air ends, or stays connected and falls silent.
+    for ends in [true, false] {
+        let world = World::new();
+        let lasts = Duration::from_secs(5);
+        let first = tokio::spawn(play(world.feed(1, 1), 1, 0, lasts));
+        tokio::spawn(play(world.feed(2, 2), 2, 0, LONG));
+        let mut keyless = world.feed(3, 3);
+        tokio::spawn(async move {
+            for n in 0.. {
+                let first = if n == 500 { 0x17 } else { 0x27 };
+                let picture = message(MessageKind::Video, n * 40, &[first, 1, 0, 0, 0, 3]);
+                keyless.send(picture).unwrap();
+                sleep(STEP).await;
+            }
+        });
+        world.hub.pin(Some(Origin::Source(id(3))));
+        sleep(lasts).await;
+        assert_eq!(world.on_air(), Some(Origin::Source(id(1))));
+        let held = first.await.unwrap().unwrap();
+        let held = (!ends).then_some(held);
+
+        sleep(Duration::from_secs(3)).await;
+        let air = world.air();
+        let switch = air.last.back().unwrap();
+        assert_eq!(air.on_air, Some(Origin::Source(id(2))), "ends: {ends}");
+        assert_eq!(switch.cause, SwitchCause::Automatic);
+        assert_eq!(switch.reason == SwitchReason::Ended, ends, "{switch:?}");
+
+        // It has one, twenty seconds after it came.
+        sleep(Duration::from_secs(15)).await;
+        let air = world.air();
+        assert_eq!(air.on_air, Some(Origin::Source(id(3))));
+        assert_eq!(air.last.back().unwrap().reason, SwitchReason::Pinned);
+        drop(held);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stays_connected_and_sends_nothing_is_off_air_after_ten_seconds() {
+    let world = World::new();
+    let playing = play(world.feed(1, 1), 1, 0, Duration::from_secs(5));
+    let feed = tokio::spawn(playing).await.unwrap().unwrap();
+    sleep(Duration::from_secs(9)).await;
+    assert_eq!(world.hub.facts().borrow().on_air, OnAir::Encoder);
+
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.hub.facts().borrow().on_air, OnAir::Nothing);
+    let air = world.air();
+    assert_eq!(air.on_air, None);
+    let reason = air.last.back().unwrap().reason;
+    assert!(matches!(reason, SwitchReason::Silent(_)), "{reason:?}");
+    assert_eq!(world.state(1), IngestState::Silent);
+
+    world.sent();
+    tokio::spawn(play(feed, 1, 0, LONG));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.hub.facts().borrow().on_air, OnAir::Encoder);
+    assert_eq!(world.state(1), IngestState::OnAir);
+    assert_seamless(&world.sent(), &[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_of_this_machine_takes_nothing_off_air() {
+    let world = World::new();
+    let playing = play(world.feed(1, 1), 1, 0, Duration::from_secs(5));
+    let feed = tokio::spawn(playing).await.unwrap().unwrap();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    sleep(Duration::from_millis(100)).await;
+
+    assert_eq!(world.hub.facts().borrow().on_air, OnAir::Encoder);
+    drop(feed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_has_one_feed_at_a_time_and_none_once_it_is_removed() {
     let world = World::new();
     let mut feed = world.feed(1, 1);

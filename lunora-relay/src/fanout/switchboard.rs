@@ -28,6 +28,9 @@ pub(super) const FLUSH_EVERY: u64 = 50;
 const CHOSEN_FIRST: Duration = Duration::from_secs(1);
 /// With nothing on air, how long one that sends is given to bring something to begin with.
 const VACANT_MAX: Duration = Duration::from_secs(5);
+/// Looks in a row that find nothing new of what is on air, and no other to take its place, until it
+/// is off: ten seconds. Looks are counted and not time, so a stall of this machine is one of them.
+const SILENT_LOOKS: u32 = 200;
 
 /// What the lock of the hub guards. All times are since the hub began, but for those of packets.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub(super) struct Switchboard {
     pub(super) on_air: Option<u64>,
     /// What was on air last, and since when nothing is.
     vacant: Option<(Origin, Duration)>,
+    /// What was last heard of the feed on air, and how many looks ago.
+    silent: (Option<Duration>, u32),
     /// What was decided and has nothing to start with yet, and when that was.
     decided: Option<(u64, Duration)>,
     minted: u64,
@@ -83,6 +88,7 @@ impl Switchboard {
             director: Director::new(rules),
             on_air: None,
             vacant: None,
+            silent: (None, 0),
             decided: None,
             minted: 0,
             fourcc: Vec::new(),
@@ -148,14 +154,20 @@ impl Switchboard {
             });
         }
         let choice = self.decide(now)?;
-        let is_for_any = match choice.reason {
-            SwitchReason::Vacant | SwitchReason::Ended | SwitchReason::Silent(_) => {
-                let waits = self.decided.map(|(_, since)| now.saturating_sub(since));
-                waits.is_some_and(|waits| CHOSEN_FIRST < waits) && self.on_air != Some(number)
-            }
-            _ => false,
-        };
-        (choice.number == number || is_for_any).then_some(Choice { number, ..choice })
+        if choice.number == number {
+            return Some(choice);
+        }
+        // What was chosen, by hand or not, has nothing to start with, and keeps nothing off air.
+        let before = self.on_air.and_then(|it| self.entrants.get(&it));
+        let before = before.filter(|it| it.origin != Origin::Demo);
+        let is_dark = before.is_none_or(|it| !it.is_heard(now, CHOSEN_FIRST));
+        let waits = self.decided.map(|(_, since)| now.saturating_sub(since));
+        let is_for_any = is_dark && waits.is_some_and(|waits| CHOSEN_FIRST < waits);
+        is_for_any.then(|| Choice {
+            number,
+            cause: SwitchCause::Automatic,
+            reason: self.director.left(before.and_then(|it| it.silence(now))),
+        })
     }
 
     /// Ends a feed.
@@ -168,10 +180,28 @@ impl Switchboard {
             post.ended(entrant.bytes());
         }
         if self.on_air == Some(number) {
-            self.flush();
-            self.on_air = None;
-            self.vacant = Some((entrant.origin, now));
-            self.director.ended();
+            self.vacate(entrant.origin, now);
+        }
+    }
+
+    fn vacate(&mut self, origin: Origin, now: Duration) {
+        self.flush();
+        self.on_air = None;
+        self.vacant = Some((origin, now));
+        self.director.ended();
+    }
+
+    /// Takes off what has long been silent though nobody took its place: who is connected by SRT
+    /// may be so for ever. It goes on air again as whoever comes first.
+    pub(super) fn leave_silent(&mut self, now: Duration) {
+        let feed = self.on_air.and_then(|it| self.entrants.get(&it));
+        let silence = feed.and_then(|it| it.silence(now));
+        let since = silence.map(|silence| now.saturating_sub(silence));
+        let (before, looks) = self.silent;
+        self.silent = (since, if since == before { looks + 1 } else { 0 });
+        if let Some(feed) = feed.filter(|_| SILENT_LOOKS <= self.silent.1) {
+            let origin = feed.origin.clone();
+            self.vacate(origin, now);
         }
     }
 

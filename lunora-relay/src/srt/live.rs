@@ -47,6 +47,11 @@ impl Live {
         live
     }
 
+    /// Its source is told anew, and comes in as before.
+    pub(super) fn retell(&mut self, source: &Arc<SrtSource>) {
+        self.source = Arc::clone(source);
+    }
+
     /// Takes in what it sent.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;

@@ -2,11 +2,11 @@
 
 use lunora_core::{
     ExposeSecret, SecretString,
-    domain::{Encryption, Fingerprint, Host, IngestSpec, IngestWay, Priority, Protocol},
+    domain::{Encryption, Host, IngestSpec, IngestWay, Priority, Protocol},
 };
 use lunora_srt::protocol::KeyLength;
 
-use crate::air::Origin;
+use crate::{air::Origin, sources::is_same_way};
 
 /// For how long a lost packet is asked for again, in milliseconds. libsrt takes what the other
 /// side wants if that is longer.
@@ -24,8 +24,8 @@ pub(crate) struct SrtSource {
     pub(crate) passphrase: Option<SecretString>,
     pub(crate) key_length: KeyLength,
     pub(crate) latency_ms: u16,
-    /// Differs whenever anything of it does.
-    pub(crate) mark: Option<Fingerprint>,
+    /// As it was added; nothing for the encoder of the relay, which stays as it is.
+    spec: Option<IngestSpec>,
 }
 
 /// Who calls whom.
@@ -68,7 +68,7 @@ impl SrtSource {
             passphrase: None,
             key_length: KeyLength::Any,
             latency_ms: LATENCY_MS,
-            mark: None,
+            spec: None,
         }
     }
 
@@ -121,8 +121,17 @@ impl SrtSource {
             passphrase: spec.passphrase.clone(),
             key_length,
             latency_ms: LATENCY_MS,
-            mark: Some(spec.fingerprint),
+            spec: Some(spec.clone()),
         })
+    }
+
+    /// Whether its connection can stay where this is the other: it may be used earlier or later.
+    pub(crate) fn comes_as(&self, other: &Self) -> bool {
+        match (&self.spec, &other.spec) {
+            (Some(one), Some(other)) => is_same_way(one, other),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// Whether a caller could be either of the two, so that only one of them can be taken in.

@@ -7,7 +7,7 @@ use lunora_core::domain::{Fault, FaultClass, FaultCode, Host};
 use lunora_srt::protocol::{End, FromWorker, Open, Refusal, ToWorker, Way};
 use tokio::{
     sync::watch,
-    task::JoinSet,
+    task::{JoinSet, yield_now},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::{debug, info, warn};
@@ -197,6 +197,8 @@ impl Session<'_> {
                     while let Some(said) = self.worker.hear()? {
                         self.hear(said);
                     }
+                    // However much there is to hear, outputs and encoders have their turn.
+                    yield_now().await;
                 }
                 () = sleep(patience.unwrap_or_default()), if patience.is_some() => {
                     let live = self.sources.values().filter_map(|it| it.live.as_ref());
@@ -211,7 +213,7 @@ impl Session<'_> {
         self.around.board.keep(wanted);
         let is_as_before = |known: &Known| {
             let same = wanted.iter().find(|it| it.origin == known.source.origin);
-            same.is_some_and(|it| it.mark == known.source.mark)
+            same.is_some_and(|it| it.comes_as(&known.source))
         };
         let gone = self.sources.iter().filter(|(_, it)| !is_as_before(it));
         let gone: Vec<Origin> = gone.map(|(origin, _)| origin.clone()).collect();
@@ -228,7 +230,11 @@ impl Session<'_> {
             self.around.board.link(&origin, SrtLink::Waiting);
         }
         for source in wanted {
-            if self.sources.contains_key(&source.origin) {
+            if let Some(known) = self.sources.get_mut(&source.origin) {
+                known.source = Arc::clone(source);
+                if let Some(live) = &mut known.live {
+                    live.retell(source);
+                }
                 continue;
             }
             let mut known = Known {

@@ -1,10 +1,11 @@
 //! SRT without libsrt: what a worker may do wrong, and what is refused before one is asked.
 
 use std::{
+    fs,
     io::{Read, Write},
     path::PathBuf,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use lunora_core::{
@@ -15,10 +16,10 @@ use lunora_core::{
     port::{ErrorKind, IngestController, SourceProbe},
 };
 use lunora_relay::{
-    Idle, RelayConfig, SrtConfig, SrtService, WorkerCommand, sink::Publish,
+    Idle, Origin, RelayConfig, SrtConfig, SrtLink, SrtService, WorkerCommand, sink::Publish,
     wire::message::MessageKind,
 };
-use lunora_srt::protocol::{FrameReader, FromWorker, ToWorker, VERSION};
+use lunora_srt::protocol::{FrameReader, FromWorker, Refusal, ToWorker, VERSION};
 use tokio::time::timeout;
 
 use crate::support::{Footage, PUBLISH_KEY, Stage, payloads, sink, until};
@@ -26,17 +27,64 @@ use crate::support::{Footage, PUBLISH_KEY, Stage, payloads, sink, until};
 const WORKER: &str = env!("CARGO_BIN_EXE_lunora-srt-worker");
 
 fn stage(program: &str, library: Option<&str>) -> Stage {
+    let worker = WorkerCommand {
+        program: PathBuf::from(program),
+        arguments: Vec::new(),
+    };
+    with_worker(worker, library)
+}
+
+fn with_worker(worker: WorkerCommand, library: Option<&str>) -> Stage {
     Stage::with(RelayConfig {
         srt: Some(SrtConfig {
             listen: ([127, 0, 0, 1], 0).into(),
-            worker: WorkerCommand {
-                program: PathBuf::from(program),
-                arguments: Vec::new(),
-            },
+            worker,
             library: library.map(PathBuf::from),
         }),
         ..Stage::config(Idle::Nothing, None)
     })
+}
+
+/// A worker that does nothing but say what a test has it say, and keep what it is told.
+struct Script(tempfile::TempDir);
+
+impl Script {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn stage(&self) -> Stage {
+        const SCRIPT: &str = "(while [ ! -e \"$0/say\" ]; do sleep 0.02; done; \
+                              exec cat \"$0/say\") & exec cat 3>&1 >\"$0/told\"";
+        let worker = WorkerCommand {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".into(), SCRIPT.into(), self.0.path().into()],
+        };
+        with_worker(worker, None)
+    }
+
+    fn say(&self, said: &[FromWorker]) {
+        let bytes: Vec<u8> = said.iter().flat_map(FromWorker::to_frame).collect();
+        fs::write(self.0.path().join("unfinished"), bytes).unwrap();
+        fs::rename(self.0.path().join("unfinished"), self.0.path().join("say")).unwrap();
+    }
+
+    fn told(&self) -> Vec<ToWorker> {
+        let mut reader = FrameReader::default();
+        reader.feed(&fs::read(self.0.path().join("told")).unwrap_or_default());
+        std::iter::from_fn(|| reader.to_worker().unwrap()).collect()
+    }
+}
+
+/// Until it is so, or for too long.
+async fn until_so(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what}: never");
 }
 
 async fn until_service(stage: &Stage, service: SrtService) {
@@ -83,6 +131,90 @@ async fn a_worker_that_does_not_start_or_talks_nonsense_touches_nothing_else() {
         let has_all = |it: &Publish| payloads(&it.messages, MessageKind::Video) == ours;
         until(&sink, "key", has_all).await;
     }
+}
+
+#[tokio::test]
+async fn another_priority_ends_no_connection() {
+    let script = Script::new();
+    let stage = script.stage();
+    let ingests = stage.relay.ingests();
+    let one = source("one", Some("stream-1"), None);
+    ingests
+        .apply(std::slice::from_ref(&one))
+        .await
+        .remove(0)
+        .unwrap();
+    // The encoder of the relay has the first number.
+    let opened = |number| {
+        let told = script.told();
+        told.iter()
+            .any(|it| matches!(it, ToWorker::Open(open) if open.source == number))
+    };
+    until_so("it is opened", || opened(2)).await;
+    let (version, libsrt, peer) = (VERSION, [1, 5, 0], ([127, 0, 0, 1], 9).into());
+    script.say(&[
+        FromWorker::Hello { version, libsrt },
+        FromWorker::Connected { source: 2, peer },
+    ]);
+    let origin = Origin::Source(one.id.clone());
+    let link = || stage.relay.srt().unwrap().status(&origin).unwrap().link;
+    until_so("it is connected", || link() == SrtLink::Connected).await;
+
+    let later = IngestSpec {
+        priority: Priority(3.try_into().unwrap()),
+        fingerprint: source("other", None, None).fingerprint,
+        ..one
+    };
+    let two = source("two", Some("stream-2"), None);
+    for result in ingests.apply(&[later, two]).await {
+        result.unwrap();
+    }
+    until_so("the other is opened", || opened(3)).await;
+
+    assert_eq!(link(), SrtLink::Connected);
+    let told = script.told();
+    let closed = told
+        .iter()
+        .filter(|it| matches!(it, ToWorker::Close { .. }));
+    assert_eq!(closed.count(), 0, "{told:?}");
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_stop_talking_holds_no_picture_up() {
+    let (script, sink) = (Script::new(), sink().await);
+    let stage = script.stage();
+    let url = format!("rtmp://{}/live", sink.address());
+    stage.push(1, &url, "key").await;
+    let mut encoder = stage.encoder().await;
+    let mut footage = Footage::new(1);
+    let mut sent = footage.headers();
+    sent.extend(footage.group());
+    encoder.send(&sent).await;
+    until(&sink, "key", |it| 0 < it.facts.video_frames).await;
+
+    let refused = FromWorker::Refused {
+        source: Some(1),
+        why: Refusal::Passphrase,
+        count: 1,
+    };
+    script.say(&vec![refused; 150_000]);
+    let all_heard = || {
+        let encoder = stage.relay.srt().unwrap().status(&Origin::Encoder);
+        150_000 <= encoder.unwrap().attempts
+    };
+    let mut longest = Duration::ZERO;
+    while !all_heard() {
+        let begun = Instant::now();
+        let more = footage.picture(800);
+        encoder.send(&more).await;
+        sent.extend(more);
+        let ours = payloads(&sent, MessageKind::Video).len();
+        let has_all = |it: &Publish| payloads(&it.messages, MessageKind::Video).len() == ours;
+        until(&sink, "key", has_all).await;
+        longest = longest.max(begun.elapsed());
+        assert!(longest < Duration::from_secs(1), "{longest:?}");
+    }
+    assert_ne!(longest, Duration::ZERO);
 }
 
 #[tokio::test]

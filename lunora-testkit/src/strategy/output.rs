@@ -8,33 +8,9 @@ use super::{COUNT_MAX, destination_id, digest, leg, time};
 
 /// Any fault.
 pub fn fault() -> impl Strategy<Value = Fault> {
-    let codes = [
-        FaultCode::AuthRejected,
-        FaultCode::NameInUse,
-        FaultCode::Dns,
-        FaultCode::Refused,
-        FaultCode::Timeout,
-        FaultCode::Tls,
-        FaultCode::RemoteClosed,
-        FaultCode::Wedged,
-        FaultCode::FormatRejected,
-        FaultCode::Quota,
-        FaultCode::Throttled,
-        FaultCode::SourceLost,
-        FaultCode::FlowStopped,
-        FaultCode::Invalid,
-        FaultCode::Provider,
-        FaultCode::Internal,
-        FaultCode::Unknown,
-    ];
-    let classes = [
-        FaultClass::Transient,
-        FaultClass::Actionable,
-        FaultClass::Terminal,
-    ];
     (
-        select(codes.to_vec()),
-        select(classes.to_vec()),
+        select(FaultCode::ALL.to_vec()),
+        select(FaultClass::ALL.to_vec()),
         r"\PC{0,300}",
         time(),
         1..=u32::MAX,

@@ -245,7 +245,8 @@ impl Failover {
         let left = history.and_then(|it| it.flips.last()).filter(|flip| {
             let rests =
                 since_epoch(now).saturating_sub(since_epoch(flip.at)) < self.limits.good_for;
-            leg == Leg::Primary && flip.to == Leg::Backup && rests
+            let by_itself = flip.cause == SwitchCause::Automatic;
+            leg == Leg::Primary && flip.to == Leg::Backup && by_itself && rests
         });
         left.map_or(Condition::Unknown, |flip| Condition::Bad {
             since: since_epoch(flip.at),

@@ -28,9 +28,13 @@ pub struct TickReport {
     pub changed: Vec<SourceId>,
 }
 
+/// How soon after a look another one may find the source otherwise, whatever its interval: a row
+/// that says `FAILED` of what is on air helps nobody, and one that flaps is not written each time.
+const NEWS_AFTER: SignedDuration = SignedDuration::from_secs(5);
+
 impl Sources {
     /// Takes in what is enabled and is not yet, looks at every source whose interval is
-    /// over, and tidies up. To be called about once a second; what a tick missed, the
+    /// over or that is found otherwise than last, and tidies up. To be called about once a second; what a tick missed, the
     /// next one does. It stores what a look found only where that changed, and never as a
     /// change of what is wanted (rule 17). A source that fails here stops no other; the first
     /// failure is returned when all were looked at.
@@ -48,10 +52,10 @@ impl Sources {
         self.forget_checks(&rows);
         let mut failed = None;
         for row in items {
-            if !self.is_to_be_looked_at(&row.value, now) {
+            let seen = seen.iter().find(|it| it.id == row.value.id);
+            if !self.is_to_be_looked_at(&row.value, seen, now) {
                 continue;
             }
-            let seen = seen.iter().find(|it| it.id == row.value.id);
             let id = row.value.id.clone();
             match self.look(row, seen, now).await {
                 Ok(true) => report.changed.push(id.clone()),
@@ -72,7 +76,12 @@ impl Sources {
         failed.map_or(Ok(report), Err)
     }
 
-    fn is_to_be_looked_at(&self, row: &Source, now: Timestamp) -> bool {
+    fn is_to_be_looked_at(
+        &self,
+        row: &Source,
+        seen: Option<&ObservedIngest>,
+        now: Timestamp,
+    ) -> bool {
         let check = row.health_check;
         if !row.enabled || !check.enabled {
             return false;
@@ -81,8 +90,9 @@ impl Sources {
         let interval = SignedDuration::from_secs(check.interval_seconds.get().into());
         let is_over = |last: SourceCheck| {
             let since = now.duration_since(last.at);
+            let is_news = last.health != found(seen) && NEWS_AFTER <= since;
             // A clock that was set back must not stop the looks.
-            interval <= since || since.is_negative()
+            interval <= since || is_news || since.is_negative()
         };
         looked.or(row.last_check).is_none_or(is_over)
     }
@@ -95,7 +105,7 @@ impl Sources {
         now: Timestamp,
     ) -> Result<bool, PortError> {
         let Versioned { value, revision } = row;
-        let health = seen.map_or(SourceHealth::Failed, source_health);
+        let health = found(seen);
         let attempts = seen.map_or(value.connection_attempts, |it| it.attempts);
         let check = SourceCheck { health, at: now };
         let before = value.last_check.map(|it| it.health);
@@ -134,6 +144,10 @@ impl Sources {
         let is_there = |id: &SourceId| rows.iter().any(|it| it.id == *id);
         self.board.state().checks.retain(|id, _| is_there(id));
     }
+}
+
+fn found(seen: Option<&ObservedIngest>) -> SourceHealth {
+    seen.map_or(SourceHealth::Failed, source_health)
 }
 
 impl SourceState {
