@@ -22,6 +22,24 @@ impl Advice {
             to_do: to_do(code, class),
         }
     }
+
+    /// That of a fault of a destination that is live all the same: nothing is tried again, and no
+    /// backup takes over.
+    #[must_use]
+    pub const fn while_live(code: FaultCode, class: FaultClass) -> Self {
+        Self {
+            happened: match code {
+                FaultCode::Wedged => {
+                    "The far end, or the way to it, takes less than comes, so that frames are \
+                     left out."
+                }
+                _ => happened(code),
+            },
+            by_itself: "It stays live, and the connection stays: a slow line is no faster for \
+                        being opened again, and no backup takes over for it.",
+            to_do: to_do(code, class),
+        }
+    }
 }
 
 const fn happened(code: FaultCode) -> &'static str {

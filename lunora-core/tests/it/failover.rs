@@ -689,3 +689,29 @@ async fn rule_28_a_backup_in_use_that_another_client_took_away_is_left_for_the_p
     failover.tick().await.unwrap();
     assert_eq!(leg_on(&world), [Leg::Primary]);
 }
+
+#[tokio::test]
+async fn rule_28_what_is_live_and_merely_slow_is_not_left() {
+    let world = world(BackupMode::Standby).await;
+    let failover = failover(&world);
+    let since = world.clock.now();
+    for _ in 0..360 {
+        pass_seconds(&world, 10);
+        let now = world.clock.now();
+        let mut health = OutputHealth::new(OutputState::Live, since);
+        let (code, class) = (FaultCode::Wedged, FaultClass::Transient);
+        health.fault = Some(Fault::new(code, class, "it takes less than comes", now));
+        health.progress.last_progress = Some(now);
+        world.router.set_health(&output(1, Leg::Primary), health);
+        assert_eq!(failover.tick().await.unwrap(), []);
+    }
+    let why = failover.explain(&id(1)).await.unwrap();
+    assert_eq!(why.next, NextStep::Settled);
+    let advice = why.advice.unwrap();
+    assert!(advice.happened.contains("less than comes"), "{advice:?}");
+    assert!(advice.by_itself.contains("stays live"), "{advice:?}");
+
+    // The same as a far end that takes nothing at all any more.
+    pass_seconds(&world, 15);
+    assert_eq!(failover.tick().await.unwrap().len(), 1);
+}

@@ -4,10 +4,11 @@ use std::{num::NonZeroU32, time::Duration};
 
 use lunora_core::{
     domain::{EventKind, Fault, FaultClass, FaultCode, IngestState, MediaFacts, SourceHealth},
-    port::Repo as _,
+    port::{History, Repo as _},
     service::SourcePatch,
 };
 use lunora_testkit::{
+    fault::FaultPlan,
     sample::{self, source_id},
     source_world::SourceWorld,
 };
@@ -78,6 +79,31 @@ async fn rule_17_what_a_look_found_is_stored_where_it_changed_and_is_no_edit() {
     let row = world.row(1).await;
     assert_eq!((row.connection_attempts, row.generation), (3, 1));
     assert_eq!(row.updated_at, first.value.updated_at);
+}
+
+#[tokio::test]
+async fn a_source_whose_row_cannot_be_written_keeps_no_other_from_being_looked_at() {
+    let calls_of_a_tick = {
+        let plan = FaultPlan::none();
+        let world = SourceWorld::new(&plan, History::Cuts).with_sources(2).await;
+        plan.forget_calls();
+        world.tick().await;
+        plan.calls()
+    };
+    let put = calls_of_a_tick
+        .iter()
+        .position(|it| *it == "SourceRepo::put");
+    let put = put.unwrap_or_else(|| panic!("{calls_of_a_tick:?}"));
+    let plan = FaultPlan::none();
+    let world = SourceWorld::new(&plan, History::Cuts).with_sources(2).await;
+    plan.forget_calls();
+    plan.fail_at(put, lunora_testkit::fault::Fault::Before);
+
+    assert!(world.service.tick().await.is_err(), "it is told");
+    assert_eq!(world.row(1).await.last_check, None);
+    assert!(world.row(2).await.last_check.is_some());
+    plan.clear();
+    assert_eq!(world.tick().await.looked_at, [source_id(1)]);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod studio;
 mod canary;
 mod complaints;
 mod encoder;
+mod failover;
 mod faults;
 mod hls;
 mod isolation;

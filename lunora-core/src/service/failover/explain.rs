@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{super::destinations::DestinationError, Failover, legs::Sight};
 use crate::{
-    domain::{Advice, BackupMode, DestinationId, Fault, Flip, Leg},
+    domain::{Advice, BackupMode, DestinationId, Fault, Flip, Leg, StatusKind},
     plan::failover::{Condition, Decision, Outlook},
     port::{Clock, Repo},
     service::Entry,
@@ -139,8 +139,13 @@ impl Failover {
             }
         });
         let has_legs = row.has_output() && self.reconciler.is_ours(row);
-        let fault = entry.status.fault.as_ref();
-        let fault = fault.or(entry.status.last_fault.as_ref());
+        let shown = &entry.status;
+        let is_live = matches!(shown.kind, StatusKind::Live | StatusKind::FailedOver);
+        let advice = match (&shown.fault, &shown.last_fault) {
+            (Some(fault), _) if is_live => Some(Advice::while_live(fault.code, fault.class)),
+            (Some(fault), _) | (None, Some(fault)) => Some(Advice::of(fault.code, fault.class)),
+            (None, None) => None,
+        };
         let pinned = history.as_ref().and_then(|it| it.pinned);
         let waits = history.as_ref().is_some_and(|it| {
             row.backup_mode == BackupMode::Standby
@@ -158,7 +163,7 @@ impl Failover {
             NextStep::NotAutomatic
         };
         Ok(Explanation {
-            advice: fault.map(|fault| Advice::of(fault.code, fault.class)),
+            advice,
             legs: legs.filter(|_| has_legs).collect(),
             pinned,
             last_flip: history.and_then(|it| it.flips.last().cloned()),

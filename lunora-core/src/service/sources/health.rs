@@ -36,7 +36,8 @@ impl Sources {
     /// Takes in what is enabled and is not yet, looks at every source whose interval is
     /// over or that is found otherwise than last, and tidies up. To be called about once a second; what a tick missed, the
     /// next one does. It stores what a look found only where that changed, and never as a
-    /// change of what is wanted (rule 17).
+    /// change of what is wanted (rule 17). A source that fails here stops no other; the first
+    /// failure is returned when all were looked at.
     pub async fn tick(&self) -> Result<TickReport, PortError> {
         let mut report = TickReport::default();
         let now = self.ports.clock.now();
@@ -49,14 +50,21 @@ impl Sources {
             seen = self.ports.ingests.observe().await?;
         }
         self.forget_checks(&rows);
+        let mut failed = None;
         for row in items {
             let seen = seen.iter().find(|it| it.id == row.value.id);
             if !self.is_to_be_looked_at(&row.value, seen, now) {
                 continue;
             }
             let id = row.value.id.clone();
-            if self.look(row, seen, now).await? {
-                report.changed.push(id.clone());
+            match self.look(row, seen, now).await {
+                Ok(true) => report.changed.push(id.clone()),
+                Ok(false) => (),
+                Err(error) => {
+                    tracing::warn!(source = %id, %error, "what was found of it is stored later");
+                    failed = failed.or(Some(error));
+                    continue;
+                }
             }
             report.looked_at.push(id);
         }
@@ -65,7 +73,7 @@ impl Sources {
         if tidied_at.is_none_or(is_late) {
             self.tidy().await?;
         }
-        Ok(report)
+        failed.map_or(Ok(report), Err)
     }
 
     fn is_to_be_looked_at(
