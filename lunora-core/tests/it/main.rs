@@ -6,6 +6,7 @@ mod adopt;
 mod destinations;
 mod failover;
 mod failover_crash;
+mod failover_evidence;
 mod failover_policy;
 mod foresee;
 mod handover;
