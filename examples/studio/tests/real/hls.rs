@@ -67,7 +67,7 @@ fn plays_in_ffplay(url: &str, playlist: &str) {
     command.envs([("SDL_VIDEODRIVER", "dummy"), ("SDL_AUDIODRIVER", "dummy")]);
     command.args(["-v", "error", "-protocol_whitelist", "file,http,tcp"]);
     command.arg("-autoexit").arg(list.path());
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     let mut player = Running::start("ffplay", &mut command);
     assert!(player.ends(PATIENCE).success(), "{:?}", player.err());
     assert!(
