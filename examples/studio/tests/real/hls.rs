@@ -55,6 +55,30 @@ fn durations(playlist: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Plays what is listed, at its pace and to its end: of a live stream ffplay finds none.
+fn plays_in_ffplay(url: &str, playlist: &str) {
+    let place = url.strip_suffix("live.m3u8").unwrap();
+    let there = playlist.replace("\nseg-", &format!("\n{place}seg-"));
+    let there = there.replace("URI=\"", &format!("URI=\"{place}"));
+    let mut list = tempfile::NamedTempFile::with_suffix(".m3u8").unwrap();
+    writeln!(list, "{there}#EXT-X-ENDLIST").unwrap();
+
+    let mut command = Command::new("ffplay");
+    command.envs([("SDL_VIDEODRIVER", "dummy"), ("SDL_AUDIODRIVER", "dummy")]);
+    command.args(["-v", "error", "-protocol_whitelist", "file,http,tcp"]);
+    command.arg("-autoexit").arg(list.path());
+    let begun = tokio::time::Instant::now();
+    let mut player = Running::start("ffplay", &mut command);
+    assert!(player.ends(PATIENCE).success(), "{:?}", player.err());
+    assert!(
+        player.err().iter().all(|it| it.is_empty()),
+        "{:?}",
+        player.err()
+    );
+    let listed = durations(playlist).len() as u64;
+    assert!(listed <= begun.elapsed().as_secs(), "{:?}", begun.elapsed());
+}
+
 /// A destination that stands for the viewers.
 fn viewers(studio: &Studio) -> String {
     let body = json!({"name": "viewers", "platform": "hls", "start": true});
@@ -98,6 +122,7 @@ fn what_an_encoder_publishes_plays_over_hls_without_an_error() {
         &url(&studio),
     ]);
     run(strict.args(["-f", "null", "-"]));
+    plays_in_ffplay(&url(&studio), &playlist(&hls));
     studio.api.is(&viewers, "live");
 }
 
