@@ -1,7 +1,7 @@
 //! `?dry_run=true`: what a change would do, without doing it.
 
 use axum::{
-    extract::{FromRequestParts, Request},
+    extract::{FromRequestParts, Query, Request},
     http::{Method, Uri, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -31,13 +31,15 @@ pub(crate) enum Run {
 impl Run {
     /// Reads it off an address.
     pub(crate) fn of(uri: &Uri) -> Result<Self, Problem> {
-        let parts = uri.query().unwrap_or_default().split('&');
-        let pairs = parts.map(|part| part.split_once('=').unwrap_or((part, "")));
-        let mut said = pairs.filter(|(name, _)| *name == "dry_run");
-        match (said.next(), said.next()) {
-            (None, _) | (Some((_, "false")), None) => Ok(Self::Real),
-            (Some((_, "true")), None) => Ok(Self::Dry),
-            _ => Err(Problem::invalid("`dry_run` has to be true or false")),
+        let refused = || Problem::invalid("`dry_run` has to be true or false");
+        // However it is encoded: what is asked for must not be done.
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| refused())?;
+        let said = pairs.iter().filter(|(name, _)| name == "dry_run");
+        let said: Vec<&str> = said.map(|(_, value)| value.as_str()).collect();
+        match said[..] {
+            [] | ["false"] => Ok(Self::Real),
+            ["true"] => Ok(Self::Dry),
+            _ => Err(refused()),
         }
     }
 }
@@ -286,6 +288,7 @@ mod tests {
             format!("{path}/stop?dry_run=maybe"),
             format!("{path}/stop?dry_run"),
             format!("{path}/stop?dry_run=false&dry_run=true"),
+            format!("{path}/retry?dry%5Frun=tru%65"),
             "/api/reconcile/resume?dry_run=true".to_owned(),
         ] {
             let reply = world.act(&path).await;

@@ -1,13 +1,15 @@
 //! Requests and replies that are lost, and callers that die.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lunora_core::{
     domain::{OutputSpec, Switch},
-    port::OutputRouter,
+    port::{ErrorKind, OutputRouter},
+    service::WriteLease,
 };
 use lunora_testkit::{
     aws::{Fault, Matcher, Modes},
+    memory::MemoryControlStore,
     sample,
 };
 
@@ -204,4 +206,28 @@ async fn what_was_seen_before_a_write_is_not_believed_after_it() {
         result.unwrap();
     }
     assert_eq!(stage.observed().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_10_a_router_without_its_lease_looks_and_writes_nothing() {
+    let stage = Stage::new(Modes::default());
+    stage.applied(&[sample::spec(1)]).await;
+    stage.pass(5).await;
+    let lease = WriteLease::new(
+        Arc::new(MemoryControlStore::default()),
+        Arc::new(stage.clock),
+        "router-writes".parse().unwrap(),
+        "one".parse().unwrap(),
+    );
+    let router = stage.another_router().under_lease(Arc::new(lease));
+    stage.writes();
+
+    let mut results = router.apply(&[changed(), sample::spec(2)]).await;
+    results.extend(router.detach(&[sample::output_id(1)]).await);
+
+    for result in results {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Conflict);
+    }
+    assert_eq!(stage.writes(), 0);
+    assert_eq!(router.observe().await.unwrap().len(), 1);
 }
