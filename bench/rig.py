@@ -288,7 +288,7 @@ class Studio:
         key = re.search(r"/live/(\S+)", subprocess.check_output(command, text=True))
         if not key:
             raise Failure("the studio tells no publish key")
-        command = [rig.programs / "studio", "--data", data, "--demo", "off"]
+        command = [rig.programs / "studio", "--data", data, "--demo", "off", "--hls", "off"]
         command += ["--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0"]
         if ca:
             command += ["--ca", ca]
